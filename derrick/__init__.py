@@ -1,0 +1,1 @@
+"""What Derrick's scripts, tests and console share."""
