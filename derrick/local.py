@@ -19,6 +19,9 @@ import click
 
 from derrick.chain import Lane, Node, NodeError
 
+CHOICE = "ethereum:local:foundry"
+"""Ape's name for the local node."""
+
 HOST_VARIABLE = "APE_FOUNDRY_HOST"
 """Where ape is told to use a node at a given address; without it, it starts one on a free port."""
 
@@ -65,15 +68,21 @@ def local_chain() -> Iterator[Lane]:
     except NodeError as error:
         raise click.ClickException(str(error)) from error
     mend_ape()
+    with quiet(), ape.networks.parse_network_choice(CHOICE, disconnect_after=True):
+        lane = Lane.of_ape()
+        try:
+            yield lane
+        finally:
+            lane.node.close()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep ape from logging anything but errors."""
     ape_log = logging.getLogger("ape")
     level = ape_log.level
     ape_log.setLevel(logging.ERROR)
     try:
-        with ape.networks.parse_network_choice("ethereum:local:foundry"):
-            lane = Lane.of_ape()
-            try:
-                yield lane
-            finally:
-                lane.node.close()
+        yield
     finally:
         ape_log.setLevel(level)

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ERC721} from "solady/tokens/ERC721.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {LibString} from "solady/utils/LibString.sol";
+import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
+import {IComputeIndex} from "interfaces/IComputeIndex.sol";
+import {IStablecoinRegistry} from "interfaces/IStablecoinRegistry.sol";
+import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
+import {SlaSchedule} from "../libraries/SlaSchedule.sol";
+
+/// @title The deed of a compute capacity
+/// @notice See IComputeCapacity for the whole documentation.
+contract ComputeCapacity is IComputeCapacity, ERC721 {
+    using FixedPointMathLib for uint256;
+
+    uint256 internal constant BPS = 1e4;
+    /// @dev Index prices carry 8 decimals (AggregatorV3 convention) and are per accelerator-hour.
+    uint256 internal constant INDEX_UNIT = 1e8;
+    uint256 internal constant MAX_PRICE = 1 << 85;
+    uint256 internal constant MAX_ACTIVE_TERMS = 8;
+    uint256 internal constant MAX_TERMS = 255;
+    uint256 internal constant MAX_LEASE_EPOCHS = 4096;
+
+    /// @dev What a lease reads beside its term: one word. The clock stands in the service level too, so
+    /// that signing and settling each read one word of it.
+    struct Desk {
+        uint88 price;
+        uint40 origin;
+        uint24 epochLength;
+        uint24 lifetimeEpochs;
+        uint16 units;
+        uint16 priceFloorBps;
+        uint8 terms;
+        uint8 activeTerms;
+        bool open;
+    }
+
+    /// @dev A term and, to save a lease a word, the capacity's stablecoin: one word.
+    struct TermSlot {
+        uint16 minEpochs;
+        uint16 maxEpochs;
+        uint16 priceBps;
+        bool active;
+        address stablecoin;
+    }
+
+    /// @dev What only valuation and display read: one word.
+    struct Machine {
+        bytes8 site;
+        ServiceKind serviceKind;
+        uint8 decimals;
+        uint16 country;
+        uint16 acceleratorsPerUnit;
+        uint32 wattsPerUnit;
+        uint16 pueBps;
+        uint16 committedUptimeBps;
+    }
+
+    IStablecoinRegistry public immutable STABLECOINS;
+    IComputeIndex public immutable INDEX;
+    ITelemetryOracle public immutable TELEMETRY;
+
+    /// @inheritdoc IComputeCapacity
+    uint256 public nextCapacity = 1;
+
+    mapping(uint256 capacity => ServiceLevel) internal _levels;
+    mapping(uint256 capacity => Desk) internal _desks;
+    mapping(uint256 capacity => address) internal _payees;
+    mapping(uint256 capacity => address) internal _stablecoins;
+    mapping(uint256 capacity => bytes32) internal _hardwareClasses;
+    mapping(uint256 capacity => Machine) internal _machines;
+    mapping(uint256 capacity => mapping(uint256 term => TermSlot)) internal _terms;
+
+    modifier onlyDeedOwner(uint256 capacity) {
+        _requireExists(capacity);
+        require(_ownerOf(capacity) == msg.sender, NotDeedOwner(capacity, msg.sender));
+        _;
+    }
+
+    /// @param stablecoins Which tokens new capacities may settle in.
+    /// @param index Prices by hardware class, for price floors.
+    /// @param telemetry Where attestor sets are known.
+    constructor(IStablecoinRegistry stablecoins, IComputeIndex index, ITelemetryOracle telemetry) {
+        require(address(stablecoins) != address(0), BadAddress("stablecoins", address(0)));
+        require(address(index) != address(0), BadAddress("index", address(0)));
+        require(address(telemetry) != address(0), BadAddress("telemetry", address(0)));
+        STABLECOINS = stablecoins;
+        INDEX = index;
+        TELEMETRY = telemetry;
+    }
+
+    // ------------------------------------------------------------------ registering
+
+    /// @inheritdoc IComputeCapacity
+    function register(
+        CapacityConfig calldata config,
+        Term[] calldata terms,
+        uint256 price,
+        address to
+    ) external returns (uint256 capacity) {
+        // Check
+        _checkConfig(config);
+        _checkTiers(config.tiers, config.committedUptimeBps);
+        require(to != address(0) && to != address(this), BadAddress("to", to));
+        require(terms.length != 0, NoTerms());
+        TELEMETRY.requireSet(config.attestorSet);
+        uint8 decimals = STABLECOINS.requireAllowed(config.stablecoin);
+
+        // Effect
+        capacity = nextCapacity++;
+        _store(capacity, config, decimals);
+        _mint(to, capacity);
+        emit CapacityRegistered(capacity, to, config.payee, config);
+        for (uint256 i; i < terms.length; ++i) {
+            _addTerm(capacity, terms[i]);
+        }
+        _setPrice(capacity, price);
+        emit OpenSet(capacity, true);
+    }
+
+    function _store(uint256 capacity, CapacityConfig calldata config, uint8 decimals) internal {
+        _levels[capacity] = ServiceLevel({
+            origin: config.origin,
+            epochLength: config.epochLength,
+            lifetimeEpochs: config.lifetimeEpochs,
+            attestorSet: config.attestorSet,
+            blackoutCreditBps: config.blackoutCreditBps,
+            tiers: SlaSchedule.pack(config.tiers)
+        });
+        _desks[capacity] = Desk({
+            price: 0,
+            origin: config.origin,
+            epochLength: config.epochLength,
+            lifetimeEpochs: config.lifetimeEpochs,
+            units: config.units,
+            priceFloorBps: config.priceFloorBps,
+            terms: 0,
+            activeTerms: 0,
+            open: true
+        });
+        _machines[capacity] = Machine({
+            site: config.site,
+            serviceKind: config.serviceKind,
+            decimals: decimals,
+            country: config.country,
+            acceleratorsPerUnit: config.acceleratorsPerUnit,
+            wattsPerUnit: config.wattsPerUnit,
+            pueBps: config.pueBps,
+            committedUptimeBps: config.committedUptimeBps
+        });
+        _hardwareClasses[capacity] = config.hardwareClass;
+        _payees[capacity] = config.payee;
+        _stablecoins[capacity] = config.stablecoin;
+    }
+
+    function _checkConfig(CapacityConfig calldata config) internal view {
+        require(config.hardwareClass != 0, OutOfRange("hardwareClass", 0, 1, type(uint256).max));
+        require(
+            config.payee != address(0) && config.payee != address(this),
+            BadAddress("payee", config.payee)
+        );
+        _checkRange("country", config.country, 1, 999);
+        _checkRange("acceleratorsPerUnit", config.acceleratorsPerUnit, 1, 4096);
+        _checkRange("wattsPerUnit", config.wattsPerUnit, 1, 10_000_000);
+        _checkRange("pueBps", config.pueBps, 10_000, 30_000);
+        _checkRange("units", config.units, 1, 32_767);
+        _checkRange("epochLength", config.epochLength, 1 hours, 7 days);
+        _checkRange("lifetimeEpochs", config.lifetimeEpochs, 1, 131_071);
+        _checkRange("origin", config.origin, block.timestamp, block.timestamp + 365 days);
+        _checkRange("committedUptimeBps", config.committedUptimeBps, 0, BPS);
+        _checkRange("blackoutCreditBps", config.blackoutCreditBps, 0, BPS);
+        _checkRange("priceFloorBps", config.priceFloorBps, 0, BPS);
+    }
+
+    /// @dev Thresholds strictly fall and credits strictly rise, so that the last step that applies
+    /// is the dearest.
+    function _checkTiers(SlaTier[] calldata tiers, uint256 committedUptimeBps) internal pure {
+        require(tiers.length <= SlaSchedule.MAX_TIERS, TooManyTiers(tiers.length));
+        uint256 uptimeBelow = committedUptimeBps + 1;
+        uint256 credit;
+        for (uint256 i; i < tiers.length; ++i) {
+            SlaTier calldata tier = tiers[i];
+            require(
+                tier.uptimeBelowBps < uptimeBelow &&
+                    tier.uptimeBelowBps != 0 &&
+                    tier.creditBps > credit,
+                TiersNotOrdered(i)
+            );
+            uptimeBelow = tier.uptimeBelowBps;
+            credit = tier.creditBps;
+        }
+        _checkRange("creditBps", credit, 0, BPS);
+    }
+
+    function _checkRange(bytes32 field, uint256 value, uint256 min, uint256 max) internal pure {
+        require(value >= min && value <= max, OutOfRange(field, value, min, max));
+    }
+
+    // ------------------------------------------------------------------ running
+
+    /// @inheritdoc IComputeCapacity
+    function setPrice(uint256 capacity, uint256 price) external onlyDeedOwner(capacity) {
+        _setPrice(capacity, price);
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function setOpen(uint256 capacity, bool open) external onlyDeedOwner(capacity) {
+        _desks[capacity].open = open;
+        emit OpenSet(capacity, open);
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function addTerm(
+        uint256 capacity,
+        Term calldata conditions
+    ) external onlyDeedOwner(capacity) returns (uint256 term) {
+        return _addTerm(capacity, conditions);
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function retireTerm(uint256 capacity, uint256 term) external onlyDeedOwner(capacity) {
+        TermSlot storage slot = _terms[capacity][term];
+        require(slot.active, TermNotActive(capacity, term));
+        slot.active = false;
+        --_desks[capacity].activeTerms;
+        emit TermRetired(capacity, term);
+    }
+
+    function _setPrice(uint256 capacity, uint256 price) internal {
+        _checkRange("price", price, 1, MAX_PRICE);
+        _desks[capacity].price = uint88(price); // at most 2^85
+        emit PriceSet(capacity, price);
+    }
+
+    function _addTerm(uint256 capacity, Term calldata conditions) internal returns (uint256 term) {
+        _checkRange("minEpochs", conditions.minEpochs, 1, MAX_LEASE_EPOCHS);
+        _checkRange("maxEpochs", conditions.maxEpochs, conditions.minEpochs, MAX_LEASE_EPOCHS);
+        _checkRange("priceBps", conditions.priceBps, 1, 5 * BPS);
+
+        Desk storage desk = _desks[capacity];
+        term = desk.terms;
+        uint256 active = desk.activeTerms;
+        require(
+            term < MAX_TERMS && active < MAX_ACTIVE_TERMS,
+            TooManyTerms(capacity, active, term)
+        );
+        ++desk.terms;
+        ++desk.activeTerms;
+        _terms[capacity][term] = TermSlot({
+            minEpochs: conditions.minEpochs,
+            maxEpochs: conditions.maxEpochs,
+            priceBps: conditions.priceBps,
+            active: true,
+            stablecoin: _stablecoins[capacity]
+        });
+        emit TermAdded(capacity, term, conditions);
+    }
+
+    // ------------------------------------------------------------------ what the lease engine reads
+
+    /// @inheritdoc IComputeCapacity
+    function offerOf(uint256 capacity, uint256 term) external view returns (Offer memory offer) {
+        Desk memory desk = _desks[capacity];
+        require(desk.units != 0, UnknownCapacity(capacity));
+        TermSlot memory slot = _terms[capacity][term];
+        require(slot.active, TermNotActive(capacity, term));
+
+        offer.origin = desk.origin;
+        offer.epochLength = desk.epochLength;
+        offer.lifetimeEpochs = desk.lifetimeEpochs;
+        offer.units = desk.units;
+        offer.open = desk.open;
+        offer.minEpochs = slot.minEpochs;
+        offer.maxEpochs = slot.maxEpochs;
+        offer.stablecoin = slot.stablecoin;
+        offer.rent = uint256(desk.price).mulDivUp(slot.priceBps, BPS);
+        if (desk.priceFloorBps != 0) {
+            uint256 floor = priceFloorOf(capacity);
+            require(offer.rent >= floor, BelowPriceFloor(capacity, offer.rent, floor));
+        }
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function serviceLevelOf(uint256 capacity) external view returns (ServiceLevel memory level) {
+        level = _levels[capacity];
+        require(level.epochLength != 0, UnknownCapacity(capacity));
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function payeeOf(uint256 capacity) external view returns (address payee, address stablecoin) {
+        _requireExists(capacity);
+        return (_payees[capacity], _stablecoins[capacity]);
+    }
+
+    // ------------------------------------------------------------------ other views
+
+    /// @inheritdoc IComputeCapacity
+    function priceFloorOf(uint256 capacity) public view returns (uint256) {
+        _requireExists(capacity);
+        uint256 floorBps = _desks[capacity].priceFloorBps;
+        if (floorBps == 0) return 0;
+
+        bytes32 hardwareClass = _hardwareClasses[capacity];
+        (uint256 index, bool valid) = INDEX.priceOf(hardwareClass);
+        require(valid, IndexInvalid(hardwareClass));
+        Machine memory machine = _machines[capacity];
+        // index ≤ 2^96, accelerators ≤ 2^12, seconds < 2^20, floor < 2^14, decimals ≤ 10^18 < 2^60:
+        // the product stays below 2^202.
+        uint256 perEpoch = index * machine.acceleratorsPerUnit * _desks[capacity].epochLength;
+        return
+            (perEpoch * floorBps).mulDivUp(
+                10 ** uint256(machine.decimals),
+                INDEX_UNIT * 1 hours * BPS
+            );
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function configOf(uint256 capacity) external view returns (CapacityConfig memory config) {
+        _requireExists(capacity);
+        ServiceLevel memory level = _levels[capacity];
+        Desk memory desk = _desks[capacity];
+        Machine memory machine = _machines[capacity];
+        config.hardwareClass = _hardwareClasses[capacity];
+        config.site = machine.site;
+        config.serviceKind = machine.serviceKind;
+        config.country = machine.country;
+        config.acceleratorsPerUnit = machine.acceleratorsPerUnit;
+        config.wattsPerUnit = machine.wattsPerUnit;
+        config.pueBps = machine.pueBps;
+        config.units = desk.units;
+        config.epochLength = level.epochLength;
+        config.lifetimeEpochs = level.lifetimeEpochs;
+        config.origin = level.origin;
+        config.committedUptimeBps = machine.committedUptimeBps;
+        config.blackoutCreditBps = level.blackoutCreditBps;
+        config.priceFloorBps = desk.priceFloorBps;
+        config.attestorSet = level.attestorSet;
+        config.stablecoin = _stablecoins[capacity];
+        config.payee = _payees[capacity];
+        config.tiers = SlaSchedule.unpack(level.tiers);
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function priceOf(uint256 capacity) external view returns (uint256) {
+        _requireExists(capacity);
+        return _desks[capacity].price;
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function isOpen(uint256 capacity) external view returns (bool) {
+        _requireExists(capacity);
+        return _desks[capacity].open;
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function termOf(
+        uint256 capacity,
+        uint256 term
+    ) external view returns (Term memory conditions, bool active) {
+        _requireExists(capacity);
+        TermSlot memory slot = _terms[capacity][term];
+        return (Term(slot.minEpochs, slot.maxEpochs, slot.priceBps), slot.active);
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function termCount(uint256 capacity) external view returns (uint256) {
+        _requireExists(capacity);
+        return _desks[capacity].terms;
+    }
+
+    /// @inheritdoc ERC721
+    function name() public pure override returns (string memory) {
+        return "Derrick Compute Capacity";
+    }
+
+    /// @inheritdoc ERC721
+    function symbol() public pure override returns (string memory) {
+        return "DCAP";
+    }
+
+    /// @inheritdoc ERC721
+    function tokenURI(uint256 capacity) public view override returns (string memory) {
+        _requireExists(capacity);
+        return
+            string.concat(
+                'data:application/json;utf8,{"name":"Compute capacity ',
+                LibString.toString(capacity),
+                '","description":"The deed of ',
+                LibString.toString(_desks[capacity].units),
+                ' units of compute. Its owner runs them; the owners of the shares get the rent."}'
+            );
+    }
+
+    function _requireExists(uint256 capacity) internal view {
+        require(_desks[capacity].units != 0, UnknownCapacity(capacity));
+    }
+}

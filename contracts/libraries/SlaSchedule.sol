@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
+
+/// @title A service-level schedule in half a word
+/// @notice Up to four tiers of 32 bits, the first lowest: 16 bits of threshold, then 16 of credit,
+/// both in bps. An unused tier is zero. Thresholds fall and credits rise from tier to tier.
+library SlaSchedule {
+    uint256 internal constant MAX_TIERS = 4;
+    uint256 internal constant TIER_BITS = 32;
+    uint256 internal constant FIELD_BITS = 16;
+
+    /// @notice Packs tiers that have been checked: at most four, ordered.
+    function pack(
+        IComputeCapacity.SlaTier[] calldata tiers
+    ) internal pure returns (uint128 schedule) {
+        for (uint256 i; i < tiers.length; ++i) {
+            uint256 tier =
+                (uint256(tiers[i].creditBps) << FIELD_BITS) | uint256(tiers[i].uptimeBelowBps);
+            // Below 2^128, since there are at most four tiers of 32 bits.
+            schedule |= uint128(tier << (TIER_BITS * i));
+        }
+    }
+
+    /// @notice The tiers that `pack` was given.
+    function unpack(
+        uint256 schedule
+    ) internal pure returns (IComputeCapacity.SlaTier[] memory tiers) {
+        uint256 count;
+        while (count < MAX_TIERS && schedule >> (TIER_BITS * count) != 0) ++count;
+        tiers = new IComputeCapacity.SlaTier[](count);
+        for (uint256 i; i < count; ++i) {
+            uint256 tier = schedule >> (TIER_BITS * i);
+            // Each field is cut to the width it was stored with.
+            tiers[i] = IComputeCapacity.SlaTier({
+                uptimeBelowBps: uint16(tier),
+                creditBps: uint16(tier >> FIELD_BITS)
+            });
+        }
+    }
+
+    /// @notice Credit of an epoch with this uptime, in bps: that of the last tier that applies.
+    function creditFor(
+        uint256 schedule,
+        uint256 uptimeBps
+    ) internal pure returns (uint256 creditBps) {
+        while (uptimeBps < uint16(schedule)) {
+            creditBps = uint16(schedule >> FIELD_BITS);
+            schedule >>= TIER_BITS;
+        }
+    }
+}

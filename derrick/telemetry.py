@@ -1,0 +1,314 @@
+"""What attestors do off chain: collect reports, build the tree, sign its root, publish the leaves.
+
+Needs no node and no ape: `eth-account` signs, and an operator's agent can import this module alone.
+The oracle's rules stand here a second time, so that an agent learns before it pays for a
+transaction whether the oracle would take it.
+
+    tree = ReportTree.of(reports)
+    statement = TelemetryRoot(chain_id, oracle, set_id, window, tree.root, uri)
+    attestations = attest(statement, signers)
+    check_quorum(statement, attestations, members, threshold)
+    # oracle.postRoot(set_id, window, tree.root, uri, attestations)
+    # lease.settle(report.as_tuple(), tree.proof(report))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple, Protocol
+
+from eth_abi.abi import encode
+from eth_account import Account
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_keys.exceptions import BadSignature
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from derrick.merkle import MerkleTree, root_of_proof
+
+BPS = 10_000
+REPORT_TYPES = ("uint256", "uint32", "uint16", "uint16", "uint64", "bool")
+DOMAIN_NAME = "Derrick Telemetry"
+DOMAIN_VERSION = "1"
+# The format of OpenZeppelin's StandardMerkleTree, which can load what `ReportTree.dump` writes.
+DUMP_FORMAT = "standard-v1"
+
+
+class TelemetryError(ValueError):
+    """Something that the oracle would not take."""
+
+
+class Status(IntEnum):
+    """How an epoch stands with its attestors, as the oracle numbers it."""
+
+    PENDING = 0
+    REPORTED = 1
+    MISSING = 2
+    BLACKOUT = 3
+
+
+@dataclass(frozen=True, order=True)
+class Report:
+    """What one capacity did in one epoch; the order of the fields is the contract's."""
+
+    capacity: int
+    epoch: int
+    uptime_bps: int
+    load_bps: int
+    energy_wh: int
+    curtailed: bool = False
+
+    def as_tuple(self) -> tuple[int, int, int, int, int, bool]:
+        """As a contract call takes it."""
+        return astuple(self)
+
+    @property
+    def leaf(self) -> bytes:
+        """Hashed twice: a leaf hashes one word, a node two, so none passes for the other."""
+        return keccak(keccak(encode(REPORT_TYPES, self.as_tuple())))
+
+    def check(self) -> None:
+        """Raises where the oracle would refuse the report, whoever signed it."""
+        for name, share in (("uptime_bps", self.uptime_bps), ("load_bps", self.load_bps)):
+            if not 0 <= share <= BPS:
+                raise TelemetryError(f"{name} is {share}, must be 0 … {BPS}: {self}")
+
+
+class ReportTree:
+    """The tree over a window's reports, which at most once speak of a capacity's epoch."""
+
+    def __init__(self, reports: Iterable[Report]) -> None:
+        self.reports: tuple[Report, ...] = tuple(sorted(reports))
+        if not self.reports:
+            raise TelemetryError("a window without reports needs no root")
+        seen: set[tuple[int, int]] = set()
+        for report in self.reports:
+            report.check()
+            key = (report.capacity, report.epoch)
+            if key in seen:
+                raise TelemetryError(f"two reports on capacity {key[0]}, epoch {key[1]}")
+            seen.add(key)
+        self._tree = MerkleTree(report.leaf for report in self.reports)
+
+    @classmethod
+    def of(cls, reports: Iterable[Report]) -> ReportTree:
+        """The tree over these reports, in whichever order they come."""
+        return cls(reports)
+
+    @property
+    def root(self) -> bytes:
+        """What attestors sign."""
+        return self._tree.root
+
+    def proof(self, report: Report) -> list[bytes]:
+        """Siblings of the report, bottom up, as `settle` and `verify` take them."""
+        try:
+            return self._tree.proof(report.leaf)
+        except KeyError:
+            raise TelemetryError(f"not in this tree: {report}") from None
+
+    def dump(self) -> dict[str, Any]:
+        """What an attestor publishes: all leaves, as JSON. Numbers are strings: some pass 2^53."""
+        return {
+            "format": DUMP_FORMAT,
+            "leafEncoding": list(REPORT_TYPES),
+            "tree": ["0x" + node.hex() for node in self._tree.nodes],
+            "values": [
+                {
+                    "value": [*map(str, report.as_tuple()[:-1]), report.curtailed],
+                    "treeIndex": self._tree.index_of(report.leaf),
+                }
+                for report in self.reports
+            ],
+        }
+
+    @classmethod
+    def load(cls, dump: Mapping[str, Any], root: bytes | None = None) -> ReportTree:
+        """Rebuilds a published tree from its reports alone; give the `root` that was signed."""
+        if dump.get("format") != DUMP_FORMAT or dump.get("leafEncoding") != list(REPORT_TYPES):
+            raise TelemetryError(f"not a {DUMP_FORMAT} tree of reports")
+        tree = cls(_report_of(entry["value"]) for entry in dump["values"])
+        if root is not None and tree.root != root:
+            raise TelemetryError(f"these reports have root 0x{tree.root.hex()}, not 0x{root.hex()}")
+        return tree
+
+
+def _report_of(value: Sequence[Any]) -> Report:
+    *numbers, curtailed = value
+    if len(value) != len(REPORT_TYPES) or not isinstance(curtailed, bool):
+        raise TelemetryError(f"not a report: {value}")
+    capacity, epoch, uptime, load, energy = map(int, numbers)
+    return Report(capacity, epoch, uptime, load, energy, curtailed)
+
+
+def verify_report(root: bytes, report: Report, proof: Iterable[bytes]) -> bool:
+    """Whether the report is in the tree of that root."""
+    return root_of_proof(report.leaf, proof) == root
+
+
+@dataclass(frozen=True)
+class SetRules:
+    """The rules of an attestor set: its threshold and, in seconds, its periods."""
+
+    threshold: int
+    window_length: int
+    posting_period: int
+    reveal_period: int
+
+    def as_tuple(self) -> tuple[int, int, int, int]:
+        """As `createSet` takes them."""
+        return (self.threshold, self.window_length, self.posting_period, self.reveal_period)
+
+    def window_of(self, epoch_end: int) -> int:
+        """The window k with k·W < epoch_end ≤ (k + 1)·W."""
+        if epoch_end <= 0:
+            raise TelemetryError("no window holds time 0")
+        return (epoch_end - 1) // self.window_length
+
+    def ends_at(self, window: int) -> int:
+        """From this second on the window's root can be posted."""
+        return (window + 1) * self.window_length
+
+    def posting_ends_at(self, window: int) -> int:
+        """From this second on it cannot any more."""
+        return self.ends_at(window) + self.posting_period
+
+    def reveal_ends_at(self, window: int) -> int:
+        """From this second on none of its reports can be shown."""
+        return self.posting_ends_at(window) + self.reveal_period
+
+    def status(self, now: int, epoch_end: int, has_root: bool) -> Status:
+        """How an epoch stands, as the oracle answers it."""
+        window = self.window_of(epoch_end)
+        if has_root:
+            return Status.REPORTED if now < self.reveal_ends_at(window) else Status.MISSING
+        return Status.PENDING if now < self.posting_ends_at(window) else Status.BLACKOUT
+
+
+@dataclass(frozen=True)
+class TelemetryRoot:
+    """What attestors sign: one root, for one window of one set, on one oracle of one chain."""
+
+    chain_id: int
+    oracle: str
+    set_id: int
+    window: int
+    root: bytes
+    leaves_uri: str
+
+    def typed_data(self) -> dict[str, Any]:
+        """EIP-712 typed data, as `eth_signTypedData_v4` and hardware wallets take it."""
+        return {
+            "types": {
+                "EIP712Domain": [
+                    {"name": "name", "type": "string"},
+                    {"name": "version", "type": "string"},
+                    {"name": "chainId", "type": "uint256"},
+                    {"name": "verifyingContract", "type": "address"},
+                ],
+                "TelemetryRoot": [
+                    {"name": "setId", "type": "uint256"},
+                    {"name": "window", "type": "uint256"},
+                    {"name": "root", "type": "bytes32"},
+                    {"name": "leavesURI", "type": "string"},
+                ],
+            },
+            "primaryType": "TelemetryRoot",
+            "domain": {
+                "name": DOMAIN_NAME,
+                "version": DOMAIN_VERSION,
+                "chainId": self.chain_id,
+                "verifyingContract": self.oracle,
+            },
+            "message": {
+                "setId": self.set_id,
+                "window": self.window,
+                "root": self.root,
+                "leavesURI": self.leaves_uri,
+            },
+        }
+
+    def message(self) -> SignableMessage:
+        """As eth-account and ape accounts sign it."""
+        return encode_typed_data(full_message=self.typed_data())
+
+    def digest(self) -> bytes:
+        """The 32 bytes under the signature: the contract's `digestOf`."""
+        message = self.message()
+        return keccak(b"\x19" + message.version + message.header + message.body)
+
+
+class Attestation(NamedTuple):
+    """A member's signature, as `postRoot` takes it."""
+
+    signer: str
+    signature: bytes
+
+
+class Signer(Protocol):
+    """An account of eth-account or of ape."""
+
+    @property
+    def address(self) -> str: ...
+
+    def sign_message(self, message: SignableMessage, /) -> Any: ...
+
+
+def sort_attestations(attestations: Iterable[Attestation]) -> list[Attestation]:
+    """By signer, rising: the order in which the oracle takes them."""
+    return sorted(attestations, key=lambda attestation: int(attestation.signer, 16))
+
+
+def attest(statement: TelemetryRoot, signers: Iterable[Signer]) -> list[Attestation]:
+    """Signatures of all signers, sorted."""
+    message = statement.message()
+    return sort_attestations(
+        Attestation(signer.address, _signature_bytes(signer, message)) for signer in signers
+    )
+
+
+def recover(statement: TelemetryRoot, signature: bytes) -> str:
+    """The address of the key that made a signature of 65 bytes, or of 64 (EIP-2098).
+
+    Raises TelemetryError where no key can have made it.
+    """
+    if len(signature) == 64:
+        parity, first = divmod(signature[32], 128)
+        signature = signature[:32] + bytes([first]) + signature[33:] + bytes([27 + parity])
+    if len(signature) != 65 or signature[64] not in (27, 28):
+        raise TelemetryError(f"not a signature: 0x{signature.hex()}")
+    try:
+        return str(Account.recover_message(statement.message(), signature=signature))
+    except BadSignature as error:
+        raise TelemetryError(f"not a signature: 0x{signature.hex()}") from error
+
+
+def check_quorum(
+    statement: TelemetryRoot,
+    attestations: Sequence[Attestation],
+    members: Iterable[str],
+    threshold: int,
+) -> None:
+    """Raises where the oracle would refuse the signatures. Knows keys only, no contract members."""
+    known = {to_checksum_address(member) for member in members}
+    if len(attestations) < threshold:
+        raise TelemetryError(f"{len(attestations)} signatures, {threshold} needed")
+    last = 0
+    for index, (signer, signature) in enumerate(attestations):
+        if int(signer, 16) <= last:
+            raise TelemetryError(f"signers must rise: {signer} at {index} does not")
+        last = int(signer, 16)
+        if to_checksum_address(signer) not in known:
+            raise TelemetryError(f"{signer} is no member of set {statement.set_id}")
+        if recover(statement, signature) != to_checksum_address(signer):
+            raise TelemetryError(f"not a signature of {signer} over this root")
+
+
+def _signature_bytes(signer: Signer, message: SignableMessage) -> bytes:
+    signed = signer.sign_message(message)
+    if signed is None:
+        raise TelemetryError(f"{signer.address} refused to sign")
+    # eth-account answers with an object that has the bytes, ape with (v, r, s).
+    return bytes(signed.signature if hasattr(signed, "signature") else signed.encode_rsv())

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title The deed of a compute capacity (ERC-721)
+/// @notice One token is one capacity: `units` of like machines in one place. Whoever owns the deed
+/// runs it (price, terms, open or closed); whoever owns the shares of its payee owns the revenue.
+/// @dev Time of a capacity is counted in epochs of `epochLength` seconds since `origin`:
+/// epoch `e` runs from `origin + e * epochLength` up to, not including, `origin + (e + 1) * epochLength`.
+interface IComputeCapacity {
+    /// @notice What kind of work the machines are offered for.
+    enum ServiceKind {
+        TRAINING,
+        INFERENCE,
+        EDGE
+    }
+
+    /// @notice One step of the service-level schedule.
+    /// @param uptimeBelowBps The step applies when an epoch's uptime lies below this, in bps.
+    /// @param creditBps The share of the epoch's rent that goes back to the tenants, in bps.
+    struct SlaTier {
+        uint16 uptimeBelowBps;
+        uint16 creditBps;
+    }
+
+    /// @notice Everything about a capacity that never changes.
+    /// @param hardwareClass Name of the accelerator class, as its price index knows it (ASCII, left-aligned).
+    /// @param site Site code within the country (ASCII, left-aligned).
+    /// @param serviceKind What the machines are offered for.
+    /// @param country ISO 3166-1 numeric code, 1 … 999.
+    /// @param acceleratorsPerUnit Accelerators in one unit, 1 … 4,096.
+    /// @param wattsPerUnit Power of one unit at full load, in watts, before PUE, 1 … 10,000,000.
+    /// @param pueBps Power usage effectiveness in bps (1.15 is 11500), 10,000 … 30,000.
+    /// @param units The smallest leasable things in this capacity, 1 … 32,767.
+    /// @param epochLength Seconds in an epoch, 1 hour … 7 days.
+    /// @param lifetimeEpochs Epochs after which nothing can be leased any more, 1 … 131,071.
+    /// @param origin Unix time at which epoch 0 begins: not in the past, at most 365 days ahead.
+    /// @param committedUptimeBps The uptime promised per epoch, in bps, at most 10,000.
+    /// @param blackoutCreditBps Credit of an epoch whose attestors posted nothing at all, in bps.
+    /// @param priceFloorBps Share of the class index below which no lease may be priced, in bps; 0
+    /// if the shares are never to be collateral.
+    /// @param attestorSet The set in the telemetry oracle whose word counts.
+    /// @param stablecoin The token that rent is paid in.
+    /// @param payee Where earned rent goes; a revenue splitter, if registered by the registrar.
+    /// @param tiers Up to 4 steps: thresholds strictly falling from at most `committedUptimeBps`,
+    /// credits strictly rising to at most 10,000.
+    struct CapacityConfig {
+        bytes32 hardwareClass;
+        bytes8 site;
+        ServiceKind serviceKind;
+        uint16 country;
+        uint16 acceleratorsPerUnit;
+        uint32 wattsPerUnit;
+        uint16 pueBps;
+        uint16 units;
+        uint24 epochLength;
+        uint24 lifetimeEpochs;
+        uint40 origin;
+        uint16 committedUptimeBps;
+        uint16 blackoutCreditBps;
+        uint16 priceFloorBps;
+        uint24 attestorSet;
+        address stablecoin;
+        address payee;
+        SlaTier[] tiers;
+    }
+
+    /// @notice Predefined conditions of a lease. Never changes once written.
+    /// @param minEpochs The shortest lease, 1 … 4,096 epochs.
+    /// @param maxEpochs The longest lease, `minEpochs` … 4,096 epochs.
+    /// @param priceBps Rent as a share of the capacity's price, in bps, 1 … 50,000.
+    struct Term {
+        uint16 minEpochs;
+        uint16 maxEpochs;
+        uint16 priceBps;
+    }
+
+    /// @notice What the lease engine needs to sign a lease, read in one call.
+    /// @param origin See `CapacityConfig`.
+    /// @param epochLength See `CapacityConfig`.
+    /// @param lifetimeEpochs See `CapacityConfig`.
+    /// @param units See `CapacityConfig`.
+    /// @param open Whether the deed owner takes new leases.
+    /// @param minEpochs See `Term`.
+    /// @param maxEpochs See `Term`.
+    /// @param stablecoin See `CapacityConfig`.
+    /// @param rent Rent per unit and epoch under the asked term, in base units, rounded up; below 2^88.
+    struct Offer {
+        uint40 origin;
+        uint24 epochLength;
+        uint24 lifetimeEpochs;
+        uint16 units;
+        bool open;
+        uint16 minEpochs;
+        uint16 maxEpochs;
+        address stablecoin;
+        uint256 rent;
+    }
+
+    /// @notice What the lease engine needs to settle an epoch, read in one call.
+    /// @param origin See `CapacityConfig`.
+    /// @param epochLength See `CapacityConfig`.
+    /// @param lifetimeEpochs See `CapacityConfig`.
+    /// @param attestorSet See `CapacityConfig`.
+    /// @param blackoutCreditBps See `CapacityConfig`.
+    /// @param tiers Up to four steps of 32 bits, the first lowest: threshold, then credit, 16 bits each.
+    struct ServiceLevel {
+        uint40 origin;
+        uint24 epochLength;
+        uint24 lifetimeEpochs;
+        uint24 attestorSet;
+        uint16 blackoutCreditBps;
+        uint128 tiers;
+    }
+
+    /// @param capacity The new capacity.
+    /// @param operator The first owner of its deed.
+    /// @param payee Where its rent goes.
+    /// @param config All that is fixed for good.
+    event CapacityRegistered(
+        uint256 indexed capacity,
+        address indexed operator,
+        address indexed payee,
+        CapacityConfig config
+    );
+    /// @param capacity The capacity.
+    /// @param term Index of the new term.
+    /// @param conditions What it says.
+    event TermAdded(uint256 indexed capacity, uint256 indexed term, Term conditions);
+    /// @param capacity The capacity.
+    /// @param term Index of the term that takes no new leases from now on.
+    event TermRetired(uint256 indexed capacity, uint256 indexed term);
+    /// @param capacity The capacity.
+    /// @param price New price per unit and epoch, in base units of the stablecoin.
+    event PriceSet(uint256 indexed capacity, uint256 price);
+    /// @param capacity The capacity.
+    /// @param open Whether new leases are taken.
+    event OpenSet(uint256 indexed capacity, bool open);
+
+    /// @dev No capacity has this id.
+    error UnknownCapacity(uint256 capacity);
+    /// @dev `caller` does not own the deed of `capacity`.
+    error NotDeedOwner(uint256 capacity, address caller);
+    /// @dev A field of the configuration, named by `field`, lies outside `min` … `max`.
+    error OutOfRange(bytes32 field, uint256 value, uint256 min, uint256 max);
+    /// @dev Tier `index` breaks the order: thresholds must fall and credits rise.
+    error TiersNotOrdered(uint256 index);
+    /// @dev More tiers than 4.
+    error TooManyTiers(uint256 count);
+    /// @dev An address that must be set is zero, or the contract itself.
+    error BadAddress(bytes32 field, address value);
+    /// @dev No term of this index, or it has been retired.
+    error TermNotActive(uint256 capacity, uint256 term);
+    /// @dev More than 8 active terms, or more than 255 ever.
+    error TooManyTerms(uint256 capacity, uint256 active, uint256 ever);
+    /// @dev A capacity needs at least one term when it is registered.
+    error NoTerms();
+    /// @dev `rent` per unit and epoch lies below the floor of the capacity, `floor`.
+    error BelowPriceFloor(uint256 capacity, uint256 rent, uint256 floor);
+    /// @dev The index of the hardware class is stale, broken or missing, so the floor is unknown.
+    error IndexInvalid(bytes32 hardwareClass);
+
+    /// @notice Registers a capacity and mints its deed. Open to anyone.
+    /// @dev Safety rests on: the stablecoin is a plain ERC-20 (the registry's list), the payee can
+    /// receive it. Liveness only rests on: the attestor set speaks.
+    /// @param config All that is fixed for good; see the struct for bounds.
+    /// @param terms 1 … 8 conditions that leases can be signed under.
+    /// @param price Rent per unit and epoch before a term's `priceBps`, in base units, 1 … 2^85.
+    /// @param to First owner of the deed; no receiver hook is called.
+    /// @return capacity The id, counted from 1.
+    function register(
+        CapacityConfig calldata config,
+        Term[] calldata terms,
+        uint256 price,
+        address to
+    ) external returns (uint256 capacity);
+
+    /// @notice Sets the price for new leases. Deed owner only.
+    function setPrice(uint256 capacity, uint256 price) external;
+
+    /// @notice Opens or closes the capacity to new leases. Deed owner only.
+    function setOpen(uint256 capacity, bool open) external;
+
+    /// @notice Adds a term. Deed owner only. At most 8 active, 255 ever.
+    /// @return term Its index.
+    function addTerm(uint256 capacity, Term calldata conditions) external returns (uint256 term);
+
+    /// @notice Takes a term off for new leases; signed ones keep it. Deed owner only.
+    function retireTerm(uint256 capacity, uint256 term) external;
+
+    /// @notice The id that the next registration gets.
+    function nextCapacity() external view returns (uint256);
+
+    /// @notice All that is fixed for good.
+    function configOf(uint256 capacity) external view returns (CapacityConfig memory);
+
+    /// @notice Price per unit and epoch, in base units, before a term's `priceBps`.
+    function priceOf(uint256 capacity) external view returns (uint256);
+
+    /// @notice Whether new leases are taken.
+    function isOpen(uint256 capacity) external view returns (bool);
+
+    /// @notice A term and whether new leases can be signed under it.
+    function termOf(
+        uint256 capacity,
+        uint256 term
+    ) external view returns (Term memory conditions, bool active);
+
+    /// @notice How many terms were ever written for the capacity.
+    function termCount(uint256 capacity) external view returns (uint256);
+
+    /// @notice The lowest rent per unit and epoch now, in base units, rounded up; 0 without a floor.
+    /// @dev index (USD per accelerator-hour, 1e-8) × accelerators × hours × floor, in the
+    /// stablecoin's decimals. Reverts with `IndexInvalid` where there is a floor and no index.
+    function priceFloorOf(uint256 capacity) external view returns (uint256);
+
+    /// @notice What a lease would be signed on. Reverts unless the term is active and the rent is at
+    /// or above the floor.
+    function offerOf(uint256 capacity, uint256 term) external view returns (Offer memory);
+
+    /// @notice What settlement goes by.
+    function serviceLevelOf(uint256 capacity) external view returns (ServiceLevel memory);
+
+    /// @notice Where the rent of the capacity goes and in which token.
+    function payeeOf(uint256 capacity) external view returns (address payee, address stablecoin);
+}

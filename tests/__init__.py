@@ -1,0 +1,1 @@
+"""Tests. A package, because a dependency installs one of this name too."""

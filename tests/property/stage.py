@@ -1,0 +1,338 @@
+"""A market on the node for property tests: contracts, accounts by role, three capacities.
+
+The capacities differ in all that matters to settlement: epochs of an hour, a day and a week; a coin
+of 6 and one of 18 decimals; small prices that no share divides evenly and the highest there can
+be; none, two and four tiers.
+The contracts come as artifacts, so that a broken one can be put in place of a real one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from eth_account import Account as Keys
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from derrick.abi import Abi
+from derrick.chain import GAS_LIMIT, Contract, Lane
+from derrick.model import (
+    ENGINE,
+    MAX_PRICE,
+    NOBODY,
+    Account,
+    AttestorSet,
+    Capacity,
+    Market,
+    Splitter,
+    Token,
+)
+from derrick.structs import Leg, Term, Tier
+from derrick.telemetry import Report, ReportTree, TelemetryRoot, attest
+from derrick.testing import START_TIME
+from derrick.units import DAY, HOUR, WEEK
+
+CONTRACTS = (
+    "ComputeCapacity",
+    "ComputeLease",
+    "FreezableCoin",
+    "RevenueSplitter",
+    "RevenueSplitterFactory",
+    "StablecoinRegistry",
+    "TelemetryOracle",
+)
+
+START = START_TIME + DAY + 2 * HOUR + HOUR // 2
+"""Hourly epochs, from half an hour later, end with a window; daily and weekly ones within one."""
+
+OWNER, PROTOCOL, STRANGER = "owner", "protocol", "stranger"
+OPERATORS = ("hourly operator", "daily operator", "weekly operator")
+TENANTS = ("tenant", "subtenant", "speculator")
+INVESTORS = ("investor", "fund")
+PEOPLE = (PROTOCOL, STRANGER, *OPERATORS, *TENANTS, *INVESTORS)
+
+LIBRARY_ERRORS = ("TransferFailed", "TransferFromFailed")
+"""Errors of the libraries that stand in no contract's ABI."""
+
+THRESHOLD = 2
+URI = "ipfs://leaves"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A compiled contract."""
+
+    abi: list[dict[str, Any]]
+    bytecode: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A capacity to register, with its shares."""
+
+    name: str
+    coin: str
+    attestors: int
+    units: int
+    delay: int
+    epoch_length: int
+    lifetime: int
+    price: int
+    blackout_credit_bps: int
+    tiers: tuple[Tier, ...]
+    terms: tuple[Term, ...]
+    legs: tuple[Leg, ...]
+    supply: int
+
+    @property
+    def operator(self) -> Account:
+        return f"{self.name} operator"
+
+    @property
+    def splitter(self) -> Account:
+        return f"{self.name} splitter"
+
+
+SETS = (AttestorSet(6 * HOUR, 6 * HOUR, DAY), AttestorSet(DAY, 12 * HOUR, 2 * DAY))
+COINS = {"dollar": 6, "euro": 18}
+PROTOCOL_BPS = 249
+PLANS = (
+    Plan(
+        name="hourly",
+        coin="dollar",
+        attestors=1,
+        units=5,
+        delay=HOUR // 2,
+        epoch_length=HOUR,
+        lifetime=2_000,
+        price=7,
+        blackout_credit_bps=2_500,
+        tiers=(Tier(9_900, 1_111), Tier(9_000, 10_000)),
+        terms=(Term(1, 40, 10_000), Term(20, 40, 8_005)),
+        legs=(Leg("hourly operator", 1_234), Leg("fund", 1)),
+        supply=3,
+    ),
+    Plan(
+        name="daily",
+        coin="dollar",
+        attestors=2,
+        units=2,
+        delay=0,
+        epoch_length=DAY,
+        lifetime=60,
+        price=1_000_003,
+        blackout_credit_bps=0,
+        tiers=(Tier(9_950, 1), Tier(9_500, 3_333), Tier(9_000, 6_667), Tier(1, 9_999)),
+        terms=(Term(1, 30, 10_000), Term(3, 30, 9_999)),
+        legs=(),
+        supply=10**12 + 39,
+    ),
+    Plan(
+        name="weekly",
+        coin="euro",
+        attestors=2,
+        units=32_767,
+        delay=3 * DAY,
+        epoch_length=WEEK,
+        lifetime=12,
+        price=MAX_PRICE,
+        blackout_credit_bps=10_000,
+        tiers=(),
+        terms=(Term(1, 3, 10_000), Term(1, 2, 50_000)),
+        legs=(Leg("weekly operator", 8_000),),
+        supply=10**18,
+    ),
+)
+
+
+class Stage:
+    """The contracts and who is who. Put up once; `reset` takes everything back to the start."""
+
+    def __init__(self, lane: Lane, artifacts: Mapping[str, Artifact]) -> None:
+        self.lane = lane
+        self.artifacts = artifacts
+        for name in LIBRARY_ERRORS:
+            lane.book.add(Abi([{"type": "error", "name": name, "inputs": []}]))
+        self.tally: Counter[tuple[str, str]] = Counter()
+        self.keys = [Keys.from_key(keccak(text=f"attestor {i}")) for i in range(3)]
+        self.keys.sort(key=lambda key: int(key.address, 16))
+        people = (OWNER, *PEOPLE)
+        self.addresses = {who: to_checksum_address(keccak(text=who)[-20:]) for who in people}
+        self.addresses[NOBODY] = to_checksum_address(b"\0" * 20)
+        self.splitters: dict[int, Contract] = {}
+        lane.mine(START - HOUR)
+        self._deploy()
+        self._admit()
+        for number, plan in enumerate(PLANS, start=1):
+            self._register(number, plan)
+        self._fund()
+        self.mark()
+
+    def mark(self) -> None:
+        """Takes the state as it is now for the one that `reset` leads to."""
+        self.now = self.lane.time
+        self._mark = self.lane.snapshot()
+
+    def reset(self) -> None:
+        """Back to the mark, and a new mark for the next time."""
+        self.lane.revert(self._mark)
+        self._mark = self.lane.snapshot()
+
+    # Putting up
+
+    def deploy(self, name: str, *arguments: Any) -> Contract:
+        """A contract from its artifact, sent by the owner."""
+        artifact = self.artifacts[name]
+        types = next((i["inputs"] for i in artifact.abi if i["type"] == "constructor"), [])
+        # The constructor's inputs are encoded as those of a function without a selector.
+        as_function = {"type": "function", "name": "create", "inputs": types, "outputs": []}
+        encoder = self.lane.contract(([as_function], self.addresses[OWNER]))
+        data = encoder.call("create", *arguments).message["data"][10:]
+        message = {
+            "from": self.addresses[OWNER],
+            "data": artifact.bytecode + data,
+            "gas": hex(GAS_LIMIT),
+            "gasPrice": "0x0",
+        }
+        raw = self.lane.node.request("eth_sendTransactionSync", message)
+        assert raw["status"] == "0x1", f"{name} was not deployed"
+        return self.lane.contract((artifact.abi, raw["contractAddress"]), name)
+
+    def _deploy(self) -> None:
+        owner = self.addresses[OWNER]
+        self.coins = {coin: self.deploy("FreezableCoin", COINS[coin]) for coin in COINS}
+        self.registry = self.deploy("StablecoinRegistry", owner)
+        self.oracle = self.deploy("TelemetryOracle", owner)
+        # No capacity here has a price floor, so no index is ever asked.
+        self.capacity = self.deploy("ComputeCapacity", self.registry, owner, self.oracle)
+        self.engine = self.deploy("ComputeLease", self.capacity, self.oracle)
+        self.factory = self.deploy("RevenueSplitterFactory", owner, self.capacity, self.engine)
+        self.addresses[ENGINE] = self.engine.address
+
+    def _admit(self) -> None:
+        owner = self.addresses[OWNER]
+        for coin in self.coins.values():
+            self.registry.send("setStablecoin", coin, True, sender=owner)
+        for rules in SETS:
+            config = (THRESHOLD, rules.window_length, rules.posting_period, rules.reveal_period)
+            members = [key.address for key in self.keys]
+            self.oracle.send("createSet", members, config, sender=owner)
+        self.factory.send("setProtocolLeg", PROTOCOL_BPS, self.addresses[PROTOCOL], sender=owner)
+
+    def _register(self, number: int, plan: Plan) -> None:
+        operator, coin = self.addresses[plan.operator], self.coins[plan.coin]
+        payee = self.factory.read("predict", operator, number, coin, plan.supply)
+        config = {
+            "hardwareClass": b"H100".ljust(32, b"\0"),
+            "site": b"SITE".ljust(8, b"\0"),
+            "serviceKind": 0,
+            "country": 756,
+            "acceleratorsPerUnit": 8,
+            "wattsPerUnit": 10_200,
+            "pueBps": 11_500,
+            "units": plan.units,
+            "epochLength": plan.epoch_length,
+            "lifetimeEpochs": plan.lifetime,
+            "origin": START + plan.delay,
+            "committedUptimeBps": 10_000,
+            "blackoutCreditBps": plan.blackout_credit_bps,
+            "priceFloorBps": 0,
+            "attestorSet": plan.attestors,
+            "stablecoin": coin,
+            "payee": payee,
+            "tiers": [(tier.uptime_below_bps, tier.credit_bps) for tier in plan.tiers],
+        }
+        terms = [(term.min_epochs, term.max_epochs, term.price_bps) for term in plan.terms]
+        self.capacity.send("register", config, terms, plan.price, operator, sender=operator)
+        splitter = {
+            "capacity": number,
+            "supply": plan.supply,
+            "holder": operator,
+            "legs": [(self.addresses[leg.recipient], leg.bps) for leg in plan.legs],
+            "maxProtocolBps": PROTOCOL_BPS,
+        }
+        self.factory.send("create", splitter, sender=operator)
+        abi = self.artifacts["RevenueSplitter"].abi
+        self.splitters[number] = self.lane.contract((abi, payee), plan.splitter)
+        self.addresses[plan.splitter] = payee
+
+    def _fund(self) -> None:
+        for plan in PLANS:
+            coin = self.coins[plan.coin]
+            for tenant in TENANTS:
+                account = self.addresses[tenant]
+                coin.send("mint", account, self._budget(plan), sender=account)
+                coin.send("approve", self.engine, 2**256 - 1, sender=account)
+
+    @staticmethod
+    def _budget(plan: Plan) -> int:
+        """Enough for a tenant to lease everything all the time, at five times the price."""
+        return plan.units * plan.price * plan.lifetime * 5
+
+    # The same in the reference
+
+    def model(self) -> Market:
+        """The reference in the state that `reset` leads to."""
+        market = Market(now=self.now)
+        market.sets = dict(enumerate(SETS, start=1))
+        tokens = {coin: Token(COINS[coin]) for coin in COINS}
+        for number, plan in enumerate(PLANS, start=1):
+            token = tokens[plan.coin]
+            for tenant in TENANTS:
+                token.mint(tenant, self._budget(plan))
+            capacity = Capacity(
+                id=number,
+                operator=plan.operator,
+                payee=plan.splitter,
+                token=token,
+                units=plan.units,
+                origin=START + plan.delay,
+                epoch_length=plan.epoch_length,
+                lifetime=plan.lifetime,
+                attestors=plan.attestors,
+                tiers=plan.tiers,
+                blackout_credit_bps=plan.blackout_credit_bps,
+                price=plan.price,
+                terms=list(plan.terms),
+            )
+            market.capacities[number] = capacity
+            market.splitters[number] = Splitter(
+                account=plan.splitter,
+                capacity=capacity,
+                legs=[*plan.legs, Leg(PROTOCOL, PROTOCOL_BPS)],
+                shares={plan.operator: plan.supply},
+            )
+        return market
+
+    # What attestors do
+
+    def signed_root(
+        self, set_id: int, window: int, reports: list[Report]
+    ) -> tuple[tuple[Any, ...], ReportTree]:
+        """What `postRoot` takes for these reports, signed by a quorum, and their tree."""
+        tree = ReportTree.of(reports)
+        oracle = self.oracle.address
+        statement = TelemetryRoot(self.chain_id, oracle, set_id, window, tree.root, URI)
+        attestations = attest(statement, self.keys[:THRESHOLD])
+        return (set_id, window, tree.root, URI, attestations), tree
+
+    @cached_property
+    def chain_id(self) -> int:
+        return int(self.lane.node.request("eth_chainId"), 16)
+
+
+def project_artifacts() -> dict[str, Artifact]:
+    """The contracts as ape compiled them."""
+    import ape  # noqa: PLC0415 - slow
+
+    found = {}
+    for name in CONTRACTS:
+        contract = getattr(ape.project, name).contract_type
+        abi = json.loads(contract.model_dump_json(include={"abi"}, by_alias=True))["abi"]
+        found[name] = Artifact(abi, contract.deployment_bytecode.bytecode)
+    return found

@@ -1,0 +1,321 @@
+"""Acts on the contracts and the reference alike, and checks after each act that nothing broke.
+
+What the contracts hold is read back in batches. Each invariant is first checked on those readings
+alone, then the readings are held against the reference, figure by figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from derrick.abi import Revert
+from derrick.chain import Call, Contract, Receipt
+from derrick.model import ENGINE, IDS_PER_CAPACITY, Account, Capacity, Lease, Market, Refused
+from derrick.units import BPS
+from tests.property.invariants import hold, same
+from tests.property.stage import INVESTORS, PEOPLE, PLANS, TENANTS, Stage
+
+T = TypeVar("T")
+Key = tuple[Hashable, ...]
+
+
+class Witness:
+    """One run of the market, twice: on the node and in the reference."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.lane = stage.lane
+        stage.reset()
+        self.model: Market = stage.model()
+        self.now: int = stage.now
+        self.receipt: Receipt | None = None
+        self.callers: set[Account] = set()
+        self.touched: set[int] = set()
+        self.readings: dict[Key, Any] = {}
+        self.signed: dict[int, Any] = {}
+        self.look(self.model.capacities)
+
+    # Acting
+
+    def address(self, who: Account) -> str:
+        return self.stage.addresses[who]
+
+    def splitter(self, number: int) -> Contract:
+        return self.stage.splitters[number]
+
+    def coin_of(self, number: int) -> Contract:
+        return self.stage.coins[PLANS[number - 1].coin]
+
+    def act(
+        self,
+        caller: Account,
+        contract: Contract,
+        function: str,
+        *arguments: Any,
+        reference: Callable[[Market], T],
+        touches: int | None,
+        extra: dict[str, Any] | None = None,
+    ) -> T | None:
+        """Makes one call on both sides, in a block at `now`, and compares how it ends.
+
+        Returns what the reference returns, or None where both refuse. `touches` is the capacity
+        whose figures may have changed. `extra` are inputs of the expected error that the reference
+        does not know: hashes.
+        """
+        call = contract.call(function, *map(self.wire, arguments), sender=self.address(caller))
+        self.model.now = self.now
+        outcome = self.lane.transact(call, at=self.now)
+        self.stage.tally[function, outcome.name if isinstance(outcome, Revert) else "passed"] += 1
+        self.receipt = None if isinstance(outcome, Revert) else outcome
+        if function == "lease" and self.receipt is not None:
+            self._note_lease(self.receipt.event("Leased"))
+        if touches in self.model.capacities:
+            self.touched.add(touches)
+        self.callers.add(caller)
+        try:
+            result = reference(self.model)
+        except Refused as refused:
+            self._compare_refusal(call, outcome, refused, extra or {})
+            return None
+        if isinstance(outcome, Revert):
+            self.check_laws(self.model.capacities)
+            hold(0, False, f"{call} must pass at {self.now}, but: {outcome}")
+        return result
+
+    def _note_lease(self, event: Any) -> None:
+        signed = event.conditions
+        self.signed[event.lease] = signed
+        self.check_calendar(event.capacity, signed.start, signed.end)
+
+    def _compare_refusal(
+        self, call: Call, outcome: Receipt | Revert, refused: Refused, extra: dict[str, Any]
+    ) -> None:
+        if not isinstance(outcome, Revert):
+            # Say first which of the market's own laws that breaks, if any.
+            self.check_laws(self.model.capacities)
+            hold(0, False, f"{call} passed at {self.now}, must be refused: {refused}")
+            return
+        hold(11, outcome.kind == "error", f"{call} is no clean error: {outcome}")
+        inputs = {name: self.wire(value, name) for name, value in refused.inputs.items()}
+        inputs |= {name: extra[name] for name in outcome.inputs if name in extra}
+        found = (outcome.name, outcome.inputs)
+        same(0, f"error of {call} at {self.now}", found, (refused.error, inputs))
+
+    def wire(self, value: Any, name: str = "") -> Any:
+        """A value as the node has it: accounts as addresses, names of fields as bytes32."""
+        if name == "field":
+            return value.encode().ljust(32, b"\0")
+        return self.stage.addresses.get(value, value) if isinstance(value, str) else value
+
+    # Reading
+
+    def holders(self, number: int) -> tuple[Account, ...]:
+        """Who may come to hold shares of a capacity here."""
+        return (PLANS[number - 1].operator, *INVESTORS, TENANTS[0])
+
+    def wallets(self, number: int) -> tuple[Account, ...]:
+        return (*PEOPLE, ENGINE, PLANS[number - 1].splitter)
+
+    def _calls(self, number: int) -> Iterator[tuple[Key, Call]]:
+        engine, splitter, coin = self.stage.engine, self.splitter(number), self.coin_of(number)
+        yield ("revenue", number), engine.call("revenueOf", number)
+        yield ("account", number), engine.call("accountOf", number)
+        yield ("settled", number), engine.call("settledTo", number)
+        epoch = self.model.capacities[number].next_epoch
+        yield ("credit sum", number), engine.call("creditSumBelow", number, epoch)
+        for lease_id in self.leases_of(number):
+            yield ("credit", lease_id), engine.call("creditOf", lease_id)
+            yield ("tenant", lease_id), engine.call("ownerOf", lease_id)
+        yield ("totals", number), splitter.call("totals")
+        yield ("index", number), splitter.call("dividendIndex")
+        for leg in range(len(self.model.splitters[number].legs)):
+            yield ("leg", number, leg), splitter.call("legClaimable", leg)
+        for who in self.holders(number):
+            account = self.address(who)
+            yield ("dividend", number, who), splitter.call("claimable", account)
+            yield ("shares", number, who), splitter.call("balanceOf", account)
+        for who in self.wallets(number):
+            key = ("wallet", PLANS[number - 1].coin, who)
+            yield key, coin.call("balanceOf", self.address(who))
+
+    def look(self, numbers: Any) -> None:
+        """Reads what the contracts say of these capacities now."""
+        wanted = dict(pair for number in sorted(numbers) for pair in self._calls(number))
+        self.readings.update(zip(wanted, self.lane.batch(wanted.values()), strict=True))
+
+    def read(self, *key: Hashable) -> Any:
+        return self.readings[key]
+
+    # Checking
+
+    def check(self, everything: bool = False) -> None:
+        """After an act: reads again what it touched, and holds all that must hold."""
+        numbers = set(self.model.capacities) if everything else self.touched
+        if numbers:
+            before = {(who, coin): self.takes_out(who, coin) for who, coin in self._purses()}
+            settled = {n: self.read("settled", n)[0] for n in numbers}
+            self.check_laws(numbers)
+            for number in sorted(numbers):
+                same_order = settled[number] <= self.read("settled", number)[0]
+                hold(4, same_order, f"capacity {number} went back from epoch {settled[number]}")
+                self.check_reference(self.model.capacities[number])
+            for (who, coin), amount in before.items():
+                after = self.takes_out(who, coin)
+                innocent = who not in self.callers
+                detail = f"{who} could take out {amount} {coin}s, now {after}"
+                hold(8, not innocent or after >= amount, f"{detail}; by {self.callers}")
+        self.touched = set()
+        self.callers = set()
+
+    def check_laws(self, numbers: Any) -> None:
+        """What can be said without the reference's figures: of readings, and leases as signed."""
+        self.look(numbers)
+        for number in sorted(numbers):
+            self._check_order(number)
+            self._check_conservation(number)
+            self._check_splitter(number)
+        for coin in {PLANS[number - 1].coin for number in numbers}:
+            self._check_solvency(coin)
+
+    def leases_of(self, number: int) -> dict[int, Any]:
+        """The leases of a capacity by id, as the engine's events say that they were signed."""
+        return {i: lease for i, lease in self.signed.items() if i // IDS_PER_CAPACITY == number}
+
+    def escrow(self, number: int) -> int:
+        """Rent for epochs that the engine says are not settled."""
+        settled = self.read("settled", number)[0]
+        return sum(
+            lease.rent * lease.units * max(0, lease.end - max(lease.start, settled))
+            for lease in self.leases_of(number).values()
+        )
+
+    def unclaimed(self, number: int) -> int:
+        """What the tenants of a capacity could claim now."""
+        return sum(self.read("credit", lease_id) for lease_id in self.leases_of(number))
+
+    def check_calendar(self, number: int, start: int, end: int) -> None:
+        """Lane by lane over a range of epochs, and its two neighbours."""
+        epochs = range(max(0, start - 1), end + 1)
+        engine = self.stage.engine
+        found = self.lane.batch(engine.call("unitsLeasedAt", number, e) for e in epochs)
+        leases = self.leases_of(number).values()
+        for epoch, units in zip(epochs, found, strict=True):
+            where = f"capacity {number}, epoch {epoch}"
+            total = sum(lease.units for lease in leases if lease.start <= epoch < lease.end)
+            hold(1, total <= PLANS[number - 1].units, f"{where}: {total} units are leased")
+            same(1, where, units, total)
+
+    def _check_order(self, number: int) -> None:
+        settled = self.read("settled", number)[0]
+        capacity = self.model.capacities[number]
+        over = not settled or capacity.ends_at(settled - 1) <= self.now
+        hold(4, over, f"capacity {number}: epoch {settled - 1} is settled before its end")
+
+    def _check_conservation(self, number: int) -> None:
+        earned, released = self.read("revenue", number)
+        _, paid_in, claimed = self.read("account", number)
+        settled = self.read("settled", number)[0]
+        leases = self.leases_of(number).values()
+        signed = sum(lease.rent * lease.units * (lease.end - lease.start) for lease in leases)
+        same(3, f"capacity {number}: paid in", paid_in, signed)
+        hold(3, released <= earned, f"capacity {number}: {released} released of {earned}")
+        dust = paid_in - earned - claimed - self.escrow(number) - self.unclaimed(number)
+        # Below one for each epoch, each payment made, and each that is waiting to be made.
+        payments = len(self.model.capacities[number].credit_claims)
+        payments += sum(settled > lease.start for lease in leases)
+        sane = 0 <= dust <= settled + payments
+        hold(3, sane, f"capacity {number}: {dust} base units are nobody's")
+
+    def _check_solvency(self, coin: str) -> None:
+        held = self.read("wallet", coin, ENGINE)
+        needed = books = 0
+        for number in (n for n, plan in enumerate(PLANS, start=1) if plan.coin == coin):
+            earned, released = self.read("revenue", number)
+            _, paid_in, claimed = self.read("account", number)
+            needed += self.escrow(number) + earned - released + self.unclaimed(number)
+            books += paid_in - released - claimed
+        hold(2, held >= needed, f"{held} {coin}s are held for {needed}")
+        same(3, f"{coin}s held, against paid in less paid out", held, books)
+
+    def _check_splitter(self, number: int) -> None:
+        received, paid = self.read("totals", number)
+        holders = self.holders(number)
+        legs = len(self.model.splitters[number].legs)
+        claimable = sum(self.read("dividend", number, who) for who in holders)
+        claimable += sum(self.read("leg", number, leg) for leg in range(legs))
+        dust = received - paid - claimable
+        sane = 0 <= dust < len(holders) + legs + 1
+        hold(5, sane, f"splitter {number}: {dust} of {received} received are nobody's")
+        earned, released = self.read("revenue", number)
+        plan = PLANS[number - 1]
+        backed = self.read("wallet", plan.coin, plan.splitter) + earned - released
+        hold(5, claimable <= backed, f"splitter {number}: {claimable} claimable of {backed}")
+        supply = sum(self.read("shares", number, who) for who in holders)
+        same(5, f"splitter {number}: supply", supply, plan.supply)
+
+    def check_reference(self, capacity: Capacity) -> None:
+        """Figure by figure against the reference."""
+        number, epoch = capacity.id, capacity.next_epoch
+        where = f"capacity {number}"
+        earned = capacity.earned
+        rate = capacity.rent_at(epoch - 1) if epoch else 0
+        same(4, f"{where}: next epoch and rent", self.read("settled", number), (epoch, rate))
+        released = sum(capacity.releases)
+        same(3, f"{where}: earned, released", self.read("revenue", number), (earned, released))
+        account = (len(capacity.leases), capacity.paid_in, sum(capacity.credit_claims))
+        same(3, f"{where}: leases, paid in, credits", self.read("account", number), account)
+        credited = sum(bps for e, bps in enumerate(capacity.credits) if bps and capacity.rent_at(e))
+        same(3, f"{where}: sum of credits, bps", self.read("credit sum", number), credited)
+        for lease in capacity.leases:
+            self._check_lease(capacity, lease)
+        self._check_shares(number)
+        for who in self.wallets(number):
+            found = self.read("wallet", PLANS[number - 1].coin, who)
+            same(0, f"{who}'s {PLANS[number - 1].coin}s", found, capacity.token.balance(who))
+
+    def _check_lease(self, capacity: Capacity, lease: Lease) -> None:
+        found = self.read("credit", lease.id)
+        exact = capacity.exact_credit(lease)
+        same(3, f"credit of lease {lease.id}", found, int(exact))
+        hold(10, found <= exact, f"lease {lease.id}: {found} of {exact} credit")
+        tenant = self.address(lease.tenant)
+        same(0, f"tenant of {lease.id}", self.read("tenant", lease.id), tenant)
+
+    def _check_shares(self, number: int) -> None:
+        splitter = self.model.splitters[number]
+        where = f"splitter {number}"
+        same(5, f"{where}: totals", self.read("totals", number), (splitter.received, splitter.paid))
+        same(5, f"{where}: due to shares", self.read("index", number), splitter.index)
+        for leg, terms in enumerate(splitter.legs):
+            found = self.read("leg", number, leg)
+            same(5, f"{where}: leg {leg}", found, splitter.leg_claimable(leg))
+            exact = Fraction(splitter.received * terms.bps, BPS) - splitter.leg_paid[leg]
+            hold(10, found <= exact, f"{where}: leg {leg} gets {found} of {exact}")
+        for who in self.holders(number):
+            shares = self.read("shares", number, who)
+            same(5, f"{where}: shares of {who}", shares, splitter.shares.get(who, 0))
+            found = self.read("dividend", number, who)
+            exact = splitter.exact_dividend(who) - splitter.paid_to.get(who, 0)
+            same(5, f"{where}: dividend of {who}", found, int(exact))
+            hold(10, found <= exact, f"{where}: {who} gets {found} of {exact}")
+
+    def _purses(self) -> Iterator[tuple[Account, str]]:
+        for coin in self.stage.coins:
+            for who in PEOPLE:
+                yield who, coin
+
+    def takes_out(self, who: Account, coin: str) -> int:
+        """All the coins that somebody has or could claim now, as last read."""
+        total: int = self.read("wallet", coin, who)
+        for number, plan in enumerate(PLANS, start=1):
+            if plan.coin != coin:
+                continue
+            for lease_id in self.leases_of(number):
+                if self.readings.get(("tenant", lease_id)) == self.address(who):
+                    total += self.read("credit", lease_id)
+            for leg, terms in enumerate(self.model.splitters[number].legs):
+                total += self.read("leg", number, leg) if terms.recipient == who else 0
+            total += self.readings.get(("dividend", number, who), 0)
+        return total

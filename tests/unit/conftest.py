@@ -1,0 +1,151 @@
+"""The lower layers of a market, as unit tests start from them: one capacity, one attestor set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from derrick.market import (
+    DAY,
+    TELEMETRY_RULES,
+    CapacityConfig,
+    LeaseRequest,
+    Term,
+    Tier,
+    ascii_bytes,
+)
+from derrick.telemetry import Report, ReportTree, TelemetryRoot, attest
+
+PRICE = 400_000_000
+"""Rent per unit and epoch under term 0: 400 dollars a day."""
+
+UNITS = 100
+LIFETIME = 1_000
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Contracts of the lower layers, and what tests do with them all the time."""
+
+    project: Any
+    lane: Any
+    owner: Any
+    operator: Any
+    attestors: list[Any]
+    coin: Any
+    stablecoins: Any
+    index: Any
+    telemetry: Any
+    capacity: Any
+    lease: Any
+    config: CapacityConfig
+
+    @property
+    def origin(self) -> int:
+        return self.config.origin
+
+    def epoch_end(self, epoch: int) -> int:
+        return self.config.origin + (epoch + 1) * self.config.epoch_length
+
+    def go_to_epoch(self, epoch: int) -> None:
+        """Let the next block be the first second of `epoch`."""
+        self.lane.mine(at=self.config.origin + epoch * self.config.epoch_length)
+
+    def request(self, tenant: Any, **changes: Any) -> LeaseRequest:
+        """A request for 10 units over epochs 2 … 11 at the price."""
+        request = LeaseRequest(
+            capacity=1, term=0, units=10, start=2, end=12, max_rent=PRICE, tenant=tenant
+        )
+        return request._replace(**changes)
+
+    def sign_lease(self, tenant: Any, **changes: Any) -> int:
+        """Fund the tenant, let it sign, and return the lease's id."""
+        request = self.request(tenant, **changes)
+        _, total = self.lease.quote(request)
+        self.coin.mint(tenant, total, sender=self.owner)
+        self.coin.approve(self.lease, total, sender=tenant)
+        return int(self.lease.lease(request, sender=tenant).return_value)
+
+    def post(self, *reports: Report) -> ReportTree:
+        """Let the attestors sign a root over reports of one window, once that has ended."""
+        tree = ReportTree.of(reports)
+        end = max(self.epoch_end(report.epoch) for report in reports)
+        window = TELEMETRY_RULES.window_of(end)
+        ready = TELEMETRY_RULES.ends_at(window)
+        if self.lane.time < ready:
+            self.lane.mine(at=ready)
+        statement = TelemetryRoot(
+            self.telemetry.provider.chain_id,
+            self.telemetry.address,
+            1,
+            window,
+            tree.root,
+            "ipfs://reports",
+        )
+        self.telemetry.postRoot(
+            1,
+            window,
+            tree.root,
+            "ipfs://reports",
+            attest(statement, self.attestors[:2]),
+            sender=self.owner,
+        )
+        return tree
+
+    def settle(self, epoch: int, uptime_bps: int = 10_000, capacity: int = 1) -> Any:
+        """Report an epoch and settle it; returns the receipt."""
+        report = Report(capacity, epoch, uptime_bps, 8_000, 1_234_567)
+        tree = self.post(report)
+        return self.lease.settle(report.as_tuple(), tree.proof(report), sender=self.owner)
+
+
+@pytest.fixture(scope="module")
+def bench(project, lane, owner, operator, attestors):
+    """A market's lower layers, with one open capacity of 100 units in epochs of a day."""
+    coin = project.MockERC20.deploy("Dollar", "USD", 6, sender=owner)
+    stablecoins = project.StablecoinRegistry.deploy(owner, sender=owner)
+    stablecoins.setStablecoin(coin, True, sender=owner)
+    index = project.ComputeIndex.deploy(owner, sender=owner)
+    telemetry = project.TelemetryOracle.deploy(owner, sender=owner)
+    members = sorted((a.address for a in attestors[:3]), key=lambda a: int(a, 16))
+    telemetry.createSet(members, TELEMETRY_RULES.as_tuple(), sender=owner)
+    capacity = project.ComputeCapacity.deploy(stablecoins, index, telemetry, sender=owner)
+    lease = project.ComputeLease.deploy(capacity, telemetry, sender=owner)
+    config = CapacityConfig(
+        hardware_class=ascii_bytes("H100-SXM-80GB", 32),
+        site=ascii_bytes("OK-1", 8),
+        service_kind=0,
+        country=840,
+        accelerators_per_unit=8,
+        watts_per_unit=10_200,
+        pue_bps=12_500,
+        units=UNITS,
+        epoch_length=DAY,
+        lifetime_epochs=LIFETIME,
+        origin=(lane.time // DAY + 1) * DAY,
+        committed_uptime_bps=9_990,
+        blackout_credit_bps=5_000,
+        price_floor_bps=0,
+        attestor_set=1,
+        stablecoin=coin.address,
+        payee=operator.address,
+        tiers=(Tier(9_990, 1_000), Tier(9_900, 2_500), Tier(9_500, 10_000)),
+    )
+    terms = [Term(1, 365, 10_000), Term(30, 4_096, 8_001)]
+    capacity.register(config, terms, PRICE, operator, sender=operator)
+    return Bench(
+        project,
+        lane,
+        owner,
+        operator,
+        attestors,
+        coin,
+        stablecoins,
+        index,
+        telemetry,
+        capacity,
+        lease,
+        config,
+    )
