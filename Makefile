@@ -33,10 +33,14 @@ node_modules/installed: package.json package-lock.json
 	@npm ci --ignore-scripts --no-fund --no-audit --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
 
-compile: setup ## compile the contracts that changed
-	@$(RUN) ape compile
+compile: setup .build/compiled ## compile the contracts if any of them changed
 
-demo: setup ## a whole market on a local chain, with a report in out/demo
+# ape does not recompile what imports a changed file, so one change compiles all.
+.build/compiled: ape-config.yaml $(shell find contracts interfaces -name '*.sol')
+	@$(RUN) ape compile -f
+	@touch $@
+
+demo: compile ## a whole market on a local chain, with a report in out/demo
 	@$(RUN) ape run demo
 
 test: compile ## unit and property tests on a local chain

@@ -455,7 +455,7 @@ class Run:
         gas_to_settle = int(statistics.median(self.settle_gas))
         quorum = f"{TELEMETRY_RULES.threshold} of {len(self.market.attestors)}"
         return (
-            ("seed", str(self.options.seed)),
+            ("who leases what", f"made up, from seed {self.options.seed}"),
             ("transactions", f"{transactions:,}"),
             ("gas", f"{gas:,}"),
             ("to settle a capacity's day", f"{gas_to_settle:,} gas in the median"),

@@ -11,6 +11,8 @@ import logging
 import os
 import shutil
 import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -24,6 +26,13 @@ CHOICE = "ethereum:local:foundry"
 
 HOST_VARIABLE = "APE_FOUNDRY_HOST"
 """Where ape is told to use a node at a given address; without it, it starts one on a free port."""
+
+
+HARDFORK = "shanghai"
+"""What the contracts are compiled for."""
+
+MNEMONIC = "test test test test test test test test test test test junk"
+"""Of ape's test accounts, which the node must fund."""
 
 
 def check_node() -> None:
@@ -50,6 +59,40 @@ def _is_open(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+@contextmanager
+def plain_node() -> Iterator[None]:
+    """Let ape use a node that keeps no steps of its transactions.
+
+    The one that ape starts keeps them all, a megabyte for each lease: too much for thousands.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["anvil", "--silent", "--port", str(port), "--accounts", "20", "--hardfork", HARDFORK]
+    command += ["--block-base-fee-per-gas", "0", "--mnemonic", MNEMONIC]
+    try:
+        node = subprocess.Popen(command)
+    except OSError as error:
+        raise click.ClickException(f"cannot start anvil: {error}; `source env.sh`") from error
+    url = f"http://127.0.0.1:{port}"
+    os.environ[HOST_VARIABLE] = url
+    try:
+        _wait_for(url)
+        yield
+    finally:
+        del os.environ[HOST_VARIABLE]
+        node.terminate()
+        node.wait()
+
+
+def _wait_for(url: str, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not _is_open(url):
+        if time.monotonic() > end:
+            raise click.ClickException(f"anvil did not start at {url} in {seconds:.0f} s")
+        time.sleep(0.05)
 
 
 @contextmanager

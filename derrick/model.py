@@ -220,7 +220,9 @@ class Capacity:
         return div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
 
     def credit_for(self, uptime_bps: int) -> int:
-        """The highest credit among the tiers that the uptime falls below."""
+        """The highest credit among the tiers that the uptime falls below; all where nothing ran."""
+        if uptime_bps == 0:
+            return BPS
         return max((t.credit_bps for t in self.tiers if uptime_bps < t.uptime_below_bps), default=0)
 
 

@@ -75,6 +75,7 @@ def summary(result: DemoResult) -> dict[str, Any]:
             "dividends_to_loans": result.dividends_to_loans,
             "dividends_claimed": result.dividends_claimed,
             "dividends_waiting": result.dividends_waiting,
+            "rounding": result.rounding + sum(c.rounding for c in result.capacities),
             "energy_wh": result.energy_wh,
             "uptime_bps": result.uptime_bps,
         },
@@ -244,7 +245,8 @@ def conservation_table(result: DemoResult) -> Table:
         for check in result.checks()
     ]
     columns = ("equation", "left side", "right side", "error (base units)")
-    return _table("Every base unit accounted for", columns, rows, summed=False)
+    title = "Every base unit accounted for" if result.conserved else "The books do not balance"
+    return _table(title, columns, rows, summed=False)
 
 
 def _table(

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
+
 /// @title The deed of a compute capacity (ERC-721)
 /// @notice One token is one capacity: `units` of like machines in one place. Whoever owns the deed
 /// runs it (price, terms, open or closed); whoever owns the shares of its payee owns the revenue.
@@ -186,6 +188,9 @@ interface IComputeCapacity {
 
     /// @notice Takes a term off for new leases; signed ones keep it. Deed owner only.
     function retireTerm(uint256 capacity, uint256 term) external;
+
+    /// @notice Where attestor sets are known.
+    function TELEMETRY() external view returns (ITelemetryOracle);
 
     /// @notice The id that the next registration gets.
     function nextCapacity() external view returns (uint256);

@@ -80,6 +80,18 @@ interface IComputeLease {
         uint256 energyWh
     );
     /// @param capacity The capacity.
+    /// @param epoch The epoch whose report is kept until its turn.
+    /// @param uptimeBps From the report.
+    /// @param loadBps From the report.
+    /// @param energyWh From the report.
+    event ReportRecorded(
+        uint256 indexed capacity,
+        uint256 indexed epoch,
+        uint256 uptimeBps,
+        uint256 loadBps,
+        uint256 energyWh
+    );
+    /// @param capacity The capacity.
     /// @param from First idle epoch that was passed.
     /// @param to First epoch that was not passed.
     event IdleEpochsPassed(uint256 indexed capacity, uint256 from, uint256 to);
@@ -118,6 +130,8 @@ interface IComputeLease {
     error NotEnoughUnits(uint256 asked, uint256 free);
     /// @dev Reports are settled in order: `expected` is next.
     error NotNextEpoch(uint256 capacity, uint256 epoch, uint256 expected);
+    /// @dev A report of this epoch is kept already.
+    error AlreadyRecorded(uint256 capacity, uint256 epoch);
     /// @dev The epoch ends at `endsAt`.
     error EpochNotEnded(uint256 capacity, uint256 epoch, uint256 endsAt);
     /// @dev All epochs of the capacity are settled.
@@ -126,6 +140,10 @@ interface IComputeLease {
     error ReportStillPossible(uint256 capacity, uint256 epoch, ITelemetryOracle.Status status);
     /// @dev The epoch is leased, so it must be settled, not passed.
     error EpochNotIdle(uint256 capacity, uint256 epoch);
+    /// @dev The capacity has had 10^9 − 1 leases.
+    error TooManyLeases(uint256 capacity);
+    /// @dev The deeds look attestor sets up in another oracle, `known`.
+    error ForeignOracle(address telemetry, address known);
     /// @dev An address that must be set is zero, or the contract itself.
     error BadReceiver(address receiver);
     /// @dev More would leave than the tenants of the capacity ever paid in. Cannot happen.
@@ -141,8 +159,14 @@ interface IComputeLease {
     /// @dev The credit is rounded up, so that tenants as a whole never lose a base unit.
     function settle(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external;
 
-    /// @notice Settles the next epoch without a report, once none can come: with full credit if the
-    /// attestors spoke but nobody showed a report, else at the declared blackout credit. Anyone.
+    /// @notice Keeps a report whose epoch's turn has not come, so that it never expires. Anyone.
+    /// @dev While an earlier epoch is open, time to show later reports runs on: a report left out of
+    /// one window must not cost those of the next.
+    function record(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external;
+
+    /// @notice Settles the next epoch without a report in hand: by the one that was recorded, or, once
+    /// none can come, with full credit if the attestors spoke but nobody showed a report, else at the
+    /// declared blackout credit. Anyone.
     function settleMissing(uint256 capacity) external;
 
     /// @notice Passes epochs in which nothing is leased, up to but not including `to`. Anyone.
@@ -186,6 +210,9 @@ interface IComputeLease {
     function accountOf(
         uint256 capacity
     ) external view returns (uint256 leases, uint256 paidIn, uint256 creditsPaid);
+
+    /// @notice Whether a report of an epoch still open is kept.
+    function isRecorded(uint256 capacity, uint256 epoch) external view returns (bool);
 
     /// @notice Units leased in `epoch`.
     function unitsLeasedAt(uint256 capacity, uint256 epoch) external view returns (uint256);

@@ -100,9 +100,7 @@ class VaultStage:
         config = vault_config(coin, owner, factory, source, terms)
         vault = owner.deploy(project.CollateralVault, config)
         vault.listCollateral(splitter, collateral_terms(oracle, terms), SUPPLY, sender=owner)
-        stage = cls(
-            project, owner, operator, coin, source, factory, splitter, oracle, vault, terms
-        )
+        stage = cls(project, owner, operator, coin, source, factory, splitter, oracle, vault, terms)
         stage.set_worth(worth_coins)
         return stage
 

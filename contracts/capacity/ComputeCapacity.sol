@@ -60,6 +60,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
 
     IStablecoinRegistry public immutable STABLECOINS;
     IComputeIndex public immutable INDEX;
+    /// @inheritdoc IComputeCapacity
     ITelemetryOracle public immutable TELEMETRY;
 
     /// @inheritdoc IComputeCapacity

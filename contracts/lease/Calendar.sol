@@ -38,11 +38,25 @@ library Calendar {
             uint256 lanes = self[word] + (added & mask);
             // Lanes are at most 0x7fff and units at most the limit: the sum stays below 0xffff.
             if ((lanes + headroom) & TOP_BITS & mask != 0) {
-                uint256 used = peak(self, from, to);
+                uint256 used = _peakBefore(self, from, to, word * LANES, units);
                 revert IComputeLease.NotEnoughUnits(units, used < limit ? limit - used : 0);
             }
             self[word] = lanes;
         }
+    }
+
+    /// @dev The most units in use in [from, to) before `units` were added to all epochs below `done`.
+    function _peakBefore(
+        mapping(uint256 word => uint256 lanes) storage self,
+        uint256 from,
+        uint256 to,
+        uint256 done,
+        uint256 units
+    ) private view returns (uint256 used) {
+        if (done <= from) return peak(self, from, to);
+        used = peak(self, done, to);
+        uint256 added = peak(self, from, done);
+        if (added - units > used) used = added - units;
     }
 
     /// @notice The first epoch of [from, to) in which anything is leased; `to` if there is none.

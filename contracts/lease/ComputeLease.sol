@@ -47,6 +47,14 @@ contract ComputeLease is IComputeLease, ERC721 {
         uint128 creditsPaid;
     }
 
+    /// @dev A report shown before its epoch's turn: one word.
+    struct Record {
+        bool shown;
+        uint16 uptimeBps;
+        uint16 loadBps;
+        uint64 energyWh;
+    }
+
     IComputeCapacity public immutable CAPACITY;
     ITelemetryOracle public immutable TELEMETRY;
 
@@ -60,14 +68,16 @@ contract ComputeLease is IComputeLease, ERC721 {
     /// @dev A lease adds its rent where it starts and takes it off where its funding ends: an epoch's
     /// total is the sum of all changes up to it, whoever signed them.
     mapping(uint256 capacity => mapping(uint256 epoch => int256)) internal _rentDeltas;
+    mapping(uint256 capacity => mapping(uint256 epoch => Record)) internal _records;
     /// @dev Running sum of credits in bps, keyed by the first epoch after the credited one.
     mapping(uint256 capacity => Checkpoints.Trace224) internal _creditSums;
 
     /// @param capacity Deeds, prices and terms.
-    /// @param telemetry What the attestors say.
+    /// @param telemetry What the attestors say; where the deeds look attestor sets up.
     constructor(IComputeCapacity capacity, ITelemetryOracle telemetry) {
         require(address(capacity) != address(0), BadReceiver(address(0)));
-        require(address(telemetry) != address(0), BadReceiver(address(0)));
+        address known = address(capacity.TELEMETRY());
+        require(address(telemetry) == known, ForeignOracle(address(telemetry), known));
         CAPACITY = capacity;
         TELEMETRY = telemetry;
     }
@@ -83,6 +93,7 @@ contract ComputeLease is IComputeLease, ERC721 {
         uint256 capacity = request.capacity;
         Intake memory intake = _intakes[capacity];
         uint32 count = intake.leases + 1;
+        require(count < IDS_PER_CAPACITY, TooManyLeases(capacity));
         leaseId = capacity * IDS_PER_CAPACITY + count;
         _intakes[capacity] = Intake({leases: count, paidIn: intake.paidIn + paid.toUint224()});
         _calendars[capacity].reserve(request.start, request.end, request.units, offer.units);
@@ -150,28 +161,39 @@ contract ComputeLease is IComputeLease, ERC721 {
         require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
         TELEMETRY.verify(level.attestorSet, endsAt, report, proof);
 
-        (uint256 rent, uint256 creditBps, uint256 credit) = _close(
+        _closeReported(
             capacity,
             epoch,
-            SlaSchedule.creditFor(level.tiers, report.uptimeBps)
+            level.tiers,
+            Record(true, report.uptimeBps, report.loadBps, report.energyWh)
         );
-        emit EpochSettled(
-            capacity,
-            epoch,
-            rent,
-            creditBps,
-            credit,
-            ITelemetryOracle.Status.REPORTED,
-            report.uptimeBps,
-            report.loadBps,
-            report.energyWh
-        );
+    }
+
+    /// @inheritdoc IComputeLease
+    function record(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external {
+        // Check
+        uint256 capacity = report.capacity;
+        uint256 epoch = report.epoch;
+        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
+        uint256 next = _ledgers[capacity].nextEpoch;
+        require(epoch >= next, NotNextEpoch(capacity, epoch, next));
+        require(epoch < level.lifetimeEpochs, BadRange(epoch, epoch + 1, level.lifetimeEpochs));
+        Record storage slot = _records[capacity][epoch];
+        require(!slot.shown, AlreadyRecorded(capacity, epoch));
+        uint256 endsAt = _endedAt(capacity, level, epoch);
+        TELEMETRY.verify(level.attestorSet, endsAt, report, proof);
+
+        // Effect
+        _records[capacity][epoch] = Record(true, report.uptimeBps, report.loadBps, report.energyWh);
+        emit ReportRecorded(capacity, epoch, report.uptimeBps, report.loadBps, report.energyWh);
     }
 
     /// @inheritdoc IComputeLease
     function settleMissing(uint256 capacity) external {
         IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
         (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
+        Record memory shown = _records[capacity][epoch];
+        if (shown.shown) return _closeReported(capacity, epoch, level.tiers, shown);
         ITelemetryOracle.Status status = TELEMETRY.statusOf(level.attestorSet, endsAt);
         require(
             status == ITelemetryOracle.Status.MISSING || status == ITelemetryOracle.Status.BLACKOUT,
@@ -194,8 +216,7 @@ contract ComputeLease is IComputeLease, ERC721 {
         uint256 from = ledger.nextEpoch;
         if (to <= from) return;
         require(to <= level.lifetimeEpochs, BadRange(from, to, level.lifetimeEpochs));
-        uint256 endsAt = EpochClock.endOf(level.origin, level.epochLength, to - 1);
-        require(block.timestamp >= endsAt, EpochNotEnded(capacity, to - 1, endsAt));
+        _endedAt(capacity, level, to - 1);
         uint256 used = _calendars[capacity].firstUsed(from, to);
         require(used == to, EpochNotIdle(capacity, used));
 
@@ -212,8 +233,41 @@ contract ComputeLease is IComputeLease, ERC721 {
     ) internal view returns (uint256 epoch, uint256 endsAt) {
         epoch = _ledgers[capacity].nextEpoch;
         require(epoch < level.lifetimeEpochs, LifetimeSettled(capacity));
+        endsAt = _endedAt(capacity, level, epoch);
+    }
+
+    /// @dev When the epoch ended, which it must have.
+    function _endedAt(
+        uint256 capacity,
+        IComputeCapacity.ServiceLevel memory level,
+        uint256 epoch
+    ) internal view returns (uint256 endsAt) {
         endsAt = EpochClock.endOf(level.origin, level.epochLength, epoch);
         require(block.timestamp >= endsAt, EpochNotEnded(capacity, epoch, endsAt));
+    }
+
+    function _closeReported(
+        uint256 capacity,
+        uint256 epoch,
+        uint256 tiers,
+        Record memory report
+    ) internal {
+        (uint256 rent, uint256 creditBps, uint256 credit) = _close(
+            capacity,
+            epoch,
+            SlaSchedule.creditFor(tiers, report.uptimeBps)
+        );
+        emit EpochSettled(
+            capacity,
+            epoch,
+            rent,
+            creditBps,
+            credit,
+            ITelemetryOracle.Status.REPORTED,
+            report.uptimeBps,
+            report.loadBps,
+            report.energyWh
+        );
     }
 
     function _levelOf(
@@ -355,6 +409,11 @@ contract ComputeLease is IComputeLease, ERC721 {
     ) external view returns (uint256 leases, uint256 paidIn, uint256 creditsPaid) {
         Intake memory intake = _intakes[capacity];
         return (intake.leases, intake.paidIn, _outflows[capacity].creditsPaid);
+    }
+
+    /// @inheritdoc IComputeLease
+    function isRecorded(uint256 capacity, uint256 epoch) external view returns (bool) {
+        return _records[capacity][epoch].shown;
     }
 
     /// @inheritdoc IComputeLease

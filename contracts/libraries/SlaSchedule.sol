@@ -8,6 +8,7 @@ import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 /// both in bps. An unused tier is zero. Thresholds fall and credits rise from tier to tier.
 library SlaSchedule {
     uint256 internal constant MAX_TIERS = 4;
+    uint256 internal constant FULL = 1e4;
     uint256 internal constant TIER_BITS = 32;
     uint256 internal constant FIELD_BITS = 16;
 
@@ -40,11 +41,13 @@ library SlaSchedule {
         }
     }
 
-    /// @notice Credit of an epoch with this uptime, in bps: that of the last tier that applies.
+    /// @notice Credit of an epoch with this uptime, in bps: that of the last tier that applies. Where
+    /// nothing ran at all, everything goes back, whatever the tiers say.
     function creditFor(
         uint256 schedule,
         uint256 uptimeBps
     ) internal pure returns (uint256 creditBps) {
+        if (uptimeBps == 0) return FULL;
         while (uptimeBps < uint16(schedule)) {
             creditBps = uint16(schedule >> FIELD_BITS);
             schedule >>= TIER_BITS;

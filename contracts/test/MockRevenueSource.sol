@@ -30,12 +30,25 @@ contract MockRevenueSource {
         _earned[capacity] += amount;
     }
 
-    /// @notice Gives base units by plain transfer, one at a time, each found before the next.
-    function drip(IRevenueSplitter splitter, uint256 times) external {
+    /// @notice Gives base units by plain transfer, one at a time, each found before the next, while
+    /// now and then one of the holders is paid.
+    /// @return index The splitter's dividend index afterwards.
+    /// @return got What each holder has and is still due.
+    function drip(
+        IRevenueSplitter splitter,
+        uint256 times,
+        address[] calldata holders
+    ) external returns (uint256 index, uint256[] memory got) {
         address stablecoin = splitter.STABLECOIN();
         for (uint256 i; i < times; ++i) {
             stablecoin.safeTransfer(address(splitter), 1);
             splitter.sync();
+            if (i % 97 == 0) splitter.claimFor(holders[i % holders.length]);
+        }
+        index = splitter.dividendIndex();
+        got = new uint256[](holders.length);
+        for (uint256 i; i < holders.length; ++i) {
+            got[i] = stablecoin.balanceOf(holders[i]) + splitter.claimable(holders[i]);
         }
     }
 

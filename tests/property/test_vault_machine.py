@@ -209,9 +209,7 @@ class VaultMachine(RuleBasedStateMachine):
         with isolated(self.lane):
             self.lane.mine(at=self.lane.time + 1)
             most = self.vault.read("maxRedeem", account)
-        _, before, after = self._act(
-            "redeem", most * part // 1_000, account, account, sender=name
-        )
+        _, before, after = self._act("redeem", most * part // 1_000, account, account, sender=name)
         self.model.idle -= before["idle"] - after["idle"]
 
     # ---- Borrowers ------------------------------------------------------------------------------
@@ -306,9 +304,7 @@ class VaultMachine(RuleBasedStateMachine):
         if health.debt > health.dividends:
             return
         account = self.actors[name]
-        receipt, _, after = self._act(
-            "claimSurplus", self.splitter.address, account, sender=name
-        )
+        receipt, _, after = self._act("claimSurplus", self.splitter.address, account, sender=name)
         self._touched(receipt, name, after)
         for event in receipt.named("SurplusClaimed"):
             loan = self.model.position(name)

@@ -76,6 +76,11 @@ class Bench:
         ready = TELEMETRY_RULES.ends_at(window)
         if self.lane.time < ready:
             self.lane.mine(at=ready)
+        self.post_tree(tree, window)
+        return tree
+
+    def post_tree(self, tree: ReportTree, window: int) -> None:
+        """Let the attestors sign the root of an ended window."""
         statement = TelemetryRoot(
             self.telemetry.provider.chain_id,
             self.telemetry.address,
@@ -92,7 +97,6 @@ class Bench:
             attest(statement, self.attestors[:2]),
             sender=self.owner,
         )
-        return tree
 
     def settle(self, epoch: int, uptime_bps: int = 10_000, capacity: int = 1) -> Any:
         """Report an epoch and settle it; returns the receipt."""

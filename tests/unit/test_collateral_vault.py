@@ -154,7 +154,7 @@ class TestListing:
         ("changes", "field", "value", "low", "high"),
         [
             ({"bonus_bps": 10_001}, "bonusBps", 10_001, 0, 10_000),
-            # 1.05 × 95.24 % is the first to reach 100 %; without a bonus 100 % itself is.
+            # 1.05 x 95.24 % is the first to reach 100 %; without a bonus 100 % itself is.
             ({"liquidation_ltv_bps": 9_524}, "liquidationLtvBps", 9_524, 500, 9_523),
             (
                 {"bonus_bps": 0, "liquidation_ltv_bps": 10_000},
@@ -163,7 +163,7 @@ class TestListing:
                 500,
                 9_999,
             ),
-            # 1.25 × 80 % is exactly 100 %.
+            # 1.25 x 80 % is exactly 100 %.
             (
                 {"bonus_bps": 2_500, "liquidation_ltv_bps": 8_000},
                 "liquidationLtvBps",
@@ -182,9 +182,7 @@ class TestListing:
 
     def test_the_last_terms_in_range(self, fresh, stage, owner):
         terms = Terms(borrow_ltv_bps=9_023, liquidation_ltv_bps=9_523, bonus_bps=500)
-        fresh.listCollateral(
-            stage.splitter, collateral_terms(stage.oracle, terms), 1, sender=owner
-        )
+        fresh.listCollateral(stage.splitter, collateral_terms(stage.oracle, terms), 1, sender=owner)
         assert fresh.collateralOf(stage.splitter).liquidationLtvBps == 9_523
 
     def test_limits(self, vault, stage, owner):
@@ -200,7 +198,7 @@ class TestListing:
 
     def test_a_cap_that_no_supply_reaches(self, vault, stage, owner):
         with reverts_with("Overflow()"):
-            vault.limitCollateral(stage.splitter, 2**64, True, sender=owner)
+            vault.limitCollateral(stage.splitter, 2**96, True, sender=owner)
 
 
 class TestPair:
@@ -249,7 +247,7 @@ class TestPair:
             self._list(world, stage, owner)
 
     def test_more_shares_than_a_splitter_has(self, project, stage, owner, operator):
-        shares = owner.deploy(project.MockSplitter, stage.coin, operator, 2**64)
+        shares = owner.deploy(project.MockSplitter, stage.coin, operator, 2**96)
         config = vault_config(stage.coin, owner, shares, shares, stage.terms)
         vault = owner.deploy(project.CollateralVault, config)
         with reverts_with("Overflow()"):
@@ -393,9 +391,7 @@ class TestInterest:
         interest = lent.debt_of(borrower) - debt
         assert interest == pytest.approx(debt * (grown - 1), rel=10**-9)
         assert vault.reserves() == pytest.approx(interest / 10, abs=2)
-        assert vault.totalAssets() - lent.coins(400_000) == pytest.approx(
-            interest * 9 / 10, abs=2
-        )
+        assert vault.totalAssets() - lent.coins(400_000) == pytest.approx(interest * 9 / 10, abs=2)
         assert vault.maxWithdraw(lender) == vault.idle()
 
     def test_views_and_writing_agree(self, lent, lane, borrower, stranger):

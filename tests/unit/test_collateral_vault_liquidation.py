@@ -135,9 +135,9 @@ class TestWho:
             lane.node.request("evm_setAutomine", True)
         assert len({receipt["blockNumber"] for receipt in receipts}) == 1
         assert [receipt["status"] for receipt in receipts] == ["0x1", "0x1", "0x0"]
-        output = lane.node.request(
-            "debug_traceTransaction", hashes[2], {"tracer": "callTracer"}
-        )["output"]
+        output = lane.node.request("debug_traceTransaction", hashes[2], {"tracer": "callTracer"})[
+            "output"
+        ]
         revert = lane.book.revert(bytes.fromhex(output[2:]))
         assert (revert.name, revert.inputs["blockNumber"]) == (
             "RiskRaisedInBlock",
@@ -158,7 +158,7 @@ class TestInPart:
         event = receipt.event("Liquidated")
         assert (event.account, event.collateral) == (borrower, splitter)
         assert (event.liquidator, event.receiver, event.badDebt) == (liquidator, treasury, 0)
-        # (debt − 60 % × value) / (1 − 60 % × 1.05)
+        # (debt - 60 % x value) / (1 - 60 % x 1.05)
         wanted = (before.debt - Fraction(6, 10) * before.value) / (1 - Fraction(63, 100))
         assert 0 <= event.repaid - wanted < 1
         assert stage.coin.balanceOf(liquidator) == stage.coins(200_000) - event.repaid
@@ -189,8 +189,9 @@ class TestInPart:
         stage.set_worth(750_000)
         paid = stage.coins(1_000)
         seized = TENTH * paid * 10_500 // (look().value * 10_000)
-        with isolated(bound.lane), reverts_with(
-            vault.SeizedBelowMin, seized=seized, min=seized + 1
+        with (
+            isolated(bound.lane),
+            reverts_with(vault.SeizedBelowMin, seized=seized, min=seized + 1),
         ):
             bound.send(
                 "liquidate",
@@ -237,8 +238,11 @@ class TestInPart:
                 break
         stage.oracle.setPrice(debt_up * 12, sender=owner)
         arguments = (borrower, splitter, 1, 0, liquidator)
-        with isolated(lane), reverts_with(
-            stage.vault.WorseByRounding, repaid=1, seized=TENTH * 105 // (debt_up * 120)
+        with (
+            isolated(lane),
+            reverts_with(
+                stage.vault.WorseByRounding, repaid=1, seized=TENTH * 105 // (debt_up * 120)
+            ),
         ):
             vault.send("liquidate", *arguments, sender=liquidator, at=since + seconds)
         vault.send(
@@ -279,8 +283,9 @@ class TestInFull:
         stage.set_worth(2_000)
         debt = look().debt
         assert stage.coins(160) < debt < stage.coins(161)
-        with isolated(bound.lane), reverts_with(
-            vault.DebtTooSmall, debt=stage.coins(100) - 1, min=stage.coins(100)
+        with (
+            isolated(bound.lane),
+            reverts_with(vault.DebtTooSmall, debt=stage.coins(100) - 1, min=stage.coins(100)),
         ):
             bound.send(
                 "liquidate",
@@ -314,13 +319,14 @@ class TestInFull:
     def test_where_a_part_would_make_it_worse(
         self, stage, bound, splitter, look, now, owner, borrower, liquidator, vault
     ):
-        """Worth 62,000 against 60,000 at a bonus of 5 %: all shares for 59,048, the rest is lost."""
+        """62,000 against 60,000 at a bonus of 5 %: all shares for 59,048, the rest is lost."""
         stage.set_worth(620_000)
         before = look()
         needed = -(-before.value * 10_000 // 10_500)
         assert needed < before.debt
-        with isolated(bound.lane), reverts_with(
-            vault.OnlyFullClose, offered=needed - 1, needed=needed
+        with (
+            isolated(bound.lane),
+            reverts_with(vault.OnlyFullClose, offered=needed - 1, needed=needed),
         ):
             bound.send(
                 "liquidate",
@@ -405,9 +411,7 @@ def test_two_collaterals_are_two_positions(project, owner, operator, lender, bor
     """What is pledged in one position never stands in for another."""
     stage = VaultStage.deploy(project, owner, operator, terms=Terms())
     vault, first = stage.vault, stage.splitter
-    other = project.RevenueSplitter.at(
-        stage.factory.predict(operator, 2, stage.coin, SUPPLY)
-    )
+    other = project.RevenueSplitter.at(stage.factory.predict(operator, 2, stage.coin, SUPPLY))
     stage.source.setPayee(2, other, stage.coin, sender=owner)
     stage.factory.create((2, SUPPLY, operator, [], 0), sender=operator)
     oracle = owner.deploy(project.MockCollateralOracle, stage.coins(1_000_000))

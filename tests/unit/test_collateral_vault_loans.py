@@ -234,9 +234,7 @@ class TestTakingSharesOut:
         out = SUPPLY // 10 - keep
         with (
             isolated(lane),
-            reverts_with(
-                stage.vault.BeyondLtv, debt=debt, limit=(need - 1) * 6_000 // 10_000
-            ),
+            reverts_with(stage.vault.BeyondLtv, debt=debt, limit=(need - 1) * 6_000 // 10_000),
         ):
             vault.send(
                 "withdrawCollateral", stage.splitter, out + 1, borrower, sender=borrower, at=now
@@ -400,9 +398,7 @@ class TestSurplus:
         indebted.earn(10_000)
         with reverts_with(vault.DebtOutstanding, ...) as caught:
             vault.claimSurplus(splitter, borrower, sender=borrower)
-        assert (
-            indebted.coins(49_000) < caught.revert.inputs["debt"] < indebted.coins(49_001)
-        )
+        assert indebted.coins(49_000) < caught.revert.inputs["debt"] < indebted.coins(49_001)
 
     def test_nothing(self, pledged, vault, splitter, borrower):
         assert vault.claimSurplus(splitter, borrower, sender=borrower).return_value == 0
@@ -469,7 +465,7 @@ class TestBrokenSplitter:
 
     @pytest.fixture
     def world(self, project, stage, owner, operator, lender, borrower):
-        """A stage around the mock splitter; 50,000 owed against a tenth, 1,000 due and claimable."""
+        """A stage around the mock splitter: 50,000 owed against a tenth, 1,000 due."""
         shares = owner.deploy(project.MockSplitter, stage.coin, operator, SUPPLY)
         vault = owner.deploy(
             project.CollateralVault,

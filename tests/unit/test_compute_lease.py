@@ -6,8 +6,15 @@ import json
 
 import pytest
 
-from derrick.market import DAY, LEASES_PER_CAPACITY, MAX_UINT256, NOBODY, Term
-from derrick.telemetry import Report, Status
+from derrick.market import (
+    DAY,
+    LEASES_PER_CAPACITY,
+    MAX_UINT256,
+    NOBODY,
+    TELEMETRY_RULES,
+    Term,
+)
+from derrick.telemetry import Report, ReportTree, Status
 from derrick.testing import isolated, reverts_with
 
 PRICE = 400_000_000
@@ -468,10 +475,122 @@ def test_an_unknown_lease_is_refused(bench, funded):
             call()
 
 
-def test_constructor_needs_what_it_stands_on(bench, project, owner):
-    for arguments in ((NOBODY, bench.telemetry), (bench.capacity, NOBODY)):
-        with reverts_with(project.ComputeLease.BadReceiver, receiver=NOBODY):
-            project.ComputeLease.deploy(*arguments, sender=owner)
+def test_the_constructor_needs_the_deeds_and_their_own_oracle(bench, project, owner):
+    with reverts_with(project.ComputeLease.BadReceiver, receiver=NOBODY):
+        project.ComputeLease.deploy(NOBODY, bench.telemetry, sender=owner)
+    other = project.TelemetryOracle.deploy(owner, sender=owner)
+    for foreign in (NOBODY, other):
+        with reverts_with(
+            project.ComputeLease.ForeignOracle, telemetry=foreign, known=bench.telemetry
+        ):
+            project.ComputeLease.deploy(bench.capacity, foreign, sender=owner)
+
+
+# ---- reports shown before their turn
+
+
+def test_a_recorded_report_never_expires(bench, funded, lane):
+    """Epoch 0 stays without a root, so epoch 1 waits longer than its report could be shown."""
+    bench.lease.lease(bench.request(funded, start=0, end=5), sender=funded)
+    report = Report(1, 1, 9_950, 7_000, 42)
+    tree = bench.post(report)
+    receipt = bench.lease.record(report.as_tuple(), tree.proof(report), sender=funded)
+    assert receipt.events == [
+        bench.lease.ReportRecorded(capacity=1, epoch=1, uptimeBps=9_950, loadBps=7_000, energyWh=42)
+    ]
+    assert bench.lease.isRecorded(1, 1)
+    assert bench.lease.settledTo(1) == (0, 0)
+    lane.mine(at=bench.epoch_end(1) + 10 * DAY)
+    with reverts_with(bench.telemetry.RevealClosed, ...):
+        bench.telemetry.verify(1, bench.epoch_end(1), report.as_tuple(), tree.proof(report))
+    [first] = bench.lease.settleMissing(1, sender=funded).events
+    assert (first.epoch, first.status, first.creditBps) == (0, Status.BLACKOUT, 5_000)
+    [second] = bench.lease.settleMissing(1, sender=funded).events
+    assert (second.epoch, second.status, second.creditBps) == (1, Status.REPORTED, 1_000)
+    assert (second.uptimeBps, second.loadBps, second.energyWh) == (9_950, 7_000, 42)
+    assert bench.lease.earnedOf(1) == 5 * PRICE + 9 * PRICE
+
+
+def test_one_report_left_out_costs_its_own_epoch_only(bench, funded, lane):
+    """Hourly epochs, a window of a day, the sixth of 24 reports missing: 23 are paid."""
+    config = bench.config._replace(epoch_length=3_600)
+    bench.capacity.register(config, [Term(1, 365, 10_000)], PRICE, bench.operator, sender=funded)
+    engine = lane.contract(bench.lease)
+    request = bench.request(funded, capacity=2, start=0, end=24)
+    engine.send("lease", request, sender=funded)
+    reports = [Report(2, epoch, 10_000, 0, 0) for epoch in range(24) if epoch != 5]
+    tree = ReportTree.of(reports)
+    day_end = bench.origin + DAY
+    lane.mine(at=day_end)
+    bench.post_tree(tree, TELEMETRY_RULES.window_of(day_end))
+    for report in reports[:5]:
+        engine.send("settle", report.as_tuple(), tree.proof(report), sender=funded)
+    for report in reports[5:]:
+        engine.send("record", report.as_tuple(), tree.proof(report), sender=funded)
+    with reverts_with(bench.lease.ReportStillPossible, capacity=2, epoch=5, status=Status.REPORTED):
+        engine.send("settleMissing", 2, sender=funded)
+    lane.mine(at=TELEMETRY_RULES.reveal_ends_at(TELEMETRY_RULES.window_of(day_end)))
+    for _ in range(19):
+        engine.send("settleMissing", 2, sender=funded)
+    assert tuple(engine.read("settledTo", 2)) == (24, 10 * PRICE)
+    assert engine.read("earnedOf", 2) == 23 * 10 * PRICE
+
+
+def test_a_report_is_recorded_once_in_time_and_for_an_open_epoch(bench, funded, lane):
+    bench.lease.lease(bench.request(funded, start=0, end=5), sender=funded)
+    early = Report(1, 0, 10_000, 0, 0)
+    with isolated(lane):
+        lane.set_next_time(bench.epoch_end(0) - 1)
+        with reverts_with(
+            bench.lease.EpochNotEnded, capacity=1, epoch=0, endsAt=bench.epoch_end(0)
+        ):
+            bench.lease.record(early.as_tuple(), [], sender=funded)
+    beyond = Report(1, 1_000, 10_000, 0, 0)
+    with reverts_with(bench.lease.BadRange, start=1_000, end=1_001, lifetime=1_000):
+        bench.lease.record(beyond.as_tuple(), [], sender=funded)
+    tree = bench.post(early)
+    forged = Report(1, 0, 9_999, 0, 0)
+    with reverts_with(bench.telemetry.NotInRoot, ...):
+        bench.lease.record(forged.as_tuple(), tree.proof(early), sender=funded)
+    bench.lease.record(early.as_tuple(), tree.proof(early), sender=funded)
+    with reverts_with(bench.lease.AlreadyRecorded, capacity=1, epoch=0):
+        bench.lease.record(early.as_tuple(), tree.proof(early), sender=funded)
+    bench.lease.settleMissing(1, sender=funded)
+    with reverts_with(bench.lease.NotNextEpoch, capacity=1, epoch=0, expected=1):
+        bench.lease.record(early.as_tuple(), tree.proof(early), sender=funded)
+    assert bench.lease.earnedOf(1) == 10 * PRICE
+
+
+def test_a_recorded_epoch_can_still_be_settled_by_its_report(bench, funded):
+    bench.lease.lease(bench.request(funded, start=0, end=5), sender=funded)
+    report = Report(1, 0, 10_000, 0, 0)
+    tree = bench.post(report)
+    bench.lease.record(report.as_tuple(), tree.proof(report), sender=funded)
+    bench.lease.settle(report.as_tuple(), tree.proof(report), sender=funded)
+    assert bench.lease.settledTo(1) == (1, 10 * PRICE)
+    assert bench.lease.earnedOf(1) == 10 * PRICE
+
+
+def test_where_nothing_ran_nothing_is_paid_whatever_the_tiers(bench, funded):
+    config = bench.config._replace(tiers=())
+    bench.capacity.register(config, [Term(1, 365, 10_000)], PRICE, bench.operator, sender=funded)
+    bench.lease.lease(bench.request(funded, capacity=2, start=0, end=5), sender=funded)
+    [event] = bench.settle(0, uptime_bps=0, capacity=2).events
+    assert event.creditBps == 10_000
+    [event] = bench.settle(1, uptime_bps=1, capacity=2).events
+    assert event.creditBps == 0
+    assert bench.lease.earnedOf(2) == 10 * PRICE
+
+
+def test_a_refusal_tells_the_free_units_across_calendar_words(bench, funded):
+    bench.lease.lease(bench.request(funded, units=50, start=20, end=21), sender=funded)
+    bench.lease.lease(bench.request(funded, units=30, start=11, end=12), sender=funded)
+    both(
+        bench,
+        bench.request(funded, units=60, start=10, end=40),
+        funded,
+        lambda: reverts_with(bench.lease.NotEnoughUnits, asked=60, free=50),
+    )
 
 
 def test_it_is_an_erc721(bench, funded):

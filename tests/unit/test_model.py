@@ -184,7 +184,7 @@ def test_credit_is_rounded_up_for_all_and_down_for_each(market: Market) -> None:
     capacity.price, capacity.tiers = 7, (Tier(9_900, 1_111),)
     first = sign(market, units=1, start=1, end=2)
     second = sign(market, BOB, units=2, start=1, end=2)
-    report(market, 0, 0)
+    report(market, 0, 1)
     # 21 * 0.1111 = 2.3331 goes back, 3 are set aside; 0.7777 and 1.5554 are paid as 0 and 1.
     assert capacity.credit_at(1) == 3
     assert capacity.earned == 18

@@ -251,6 +251,7 @@ def test_the_summary_equals_the_result() -> None:
         "dividends_to_loans": 390 * USD,
         "dividends_claimed": 100 * USD,
         "dividends_waiting": 28 * USD + 1,
+        "rounding": 0,
         "energy_wh": 2_400_000,
         "uptime_bps": 7_995,
     }
