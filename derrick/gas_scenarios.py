@@ -190,9 +190,12 @@ class Bench:
         return capacity
 
     def spread(self, capacity: Capacity, holders: int) -> None:
-        """Give shares to so many holders, the other person among them."""
-        splitter, share = capacity.splitter, SUPPLY // (holders + 1)
-        splitter.send("transfer", self.other, share, sender=self.operator)
+        """Give shares to so many: three fifths to the other person, the rest in equal parts.
+
+        So much that what the rest leaves unclaimed cannot pay it: a claim has to pull.
+        """
+        splitter, share = capacity.splitter, SUPPLY * 2 // 5 // holders
+        splitter.send("transfer", self.other, SUPPLY * 3 // 5, sender=self.operator)
         splitter.send("transfer", self.crowd, share * (holders - 2), sender=self.operator)
         first = 2**100
         for count in self.batches(holders - 2):
@@ -275,6 +278,8 @@ class Bench:
                 claimant = self.operator if holders == 1 else self.other
                 self.settle(capacity, 0)
                 self.claim(capacity, claimant)
+                for leg, recipient in enumerate((self.operator, self.lender, self.owner)):
+                    capacity.splitter.send("claimLeg", leg, recipient, sender=recipient)
                 self.settle(capacity, 1)
                 yield key, self.claim(capacity, claimant)
         with self.isolated():

@@ -11,7 +11,7 @@ import {IRevenueSplitterFactory} from "interfaces/IRevenueSplitterFactory.sol";
 /// no approval.
 interface ICapacityRegistrar {
     /// @notice How the revenue is split.
-    /// @param supply Shares, in their smallest part (6 decimals), 1 … 10^18; all go to the caller.
+    /// @param supply Shares, in their smallest part (18 decimals), 1 … 10^27; all go to the caller.
     /// @param legs Up to 7 fixed parts before the shares; see `IRevenueSplitterFactory`.
     /// @param maxProtocolBps The most that the caller lets the protocol take, in bps.
     struct RevenueSplit {

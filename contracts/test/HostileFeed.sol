@@ -36,6 +36,7 @@ contract HostileFeed {
     function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
         require(mood != Mood.REVERTS, Broken());
         assert(mood != Mood.PANICS);
+        // solhint-disable-next-line no-empty-blocks
         while (mood == Mood.BURNS_GAS) {}
         if (mood == Mood.ANSWERS_SHORT) _answer(159);
         if (mood == Mood.ANSWERS_LONG) _answer(100_000);

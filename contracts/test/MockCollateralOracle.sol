@@ -38,6 +38,7 @@ contract MockCollateralOracle is ICollateralOracle {
         if (mood == Mood.INVALID) return (0, false);
         require(mood != Mood.REVERTS, Broken());
         if (mood == Mood.REENTERS) _reenter();
+        // solhint-disable-next-line no-empty-blocks
         while (mood == Mood.BURNS_GAS) {}
         return ((amount * priceWad) / 1e18, true);
     }

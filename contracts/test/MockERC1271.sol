@@ -43,6 +43,7 @@ contract MockERC1271 {
     /// @dev Not a view, so that it can try to write where it must not.
     function isValidSignature(bytes32 digest, bytes calldata signature) external returns (bytes4) {
         Manner current = manner;
+        // solhint-disable-next-line gas-custom-errors
         require(current != Manner.REVERT, "refused");
         if (current == Manner.GARBAGE) _answer(keccak256("garbage"), 32);
         // The right four bytes, but not the word that the standard wants.
@@ -59,6 +60,7 @@ contract MockERC1271 {
     /// @dev Limited in gas: a write in a static call takes all it gets.
     function _reenter() internal {
         (bool ok, ) = _target.call{gas: 300_000}(_payload);
+        // solhint-disable-next-line gas-custom-errors
         require(!ok, "reentered");
     }
 

@@ -115,13 +115,6 @@ MUTANTS = (
         5,
     ),
     _mutant(
-        "dividends go with the shares",
-        SPLITTER,
-        "_corrections[to] -= earlier;",
-        "if (!MUTANT) _corrections[to] -= earlier;",
-        5,
-    ),
-    _mutant(
         "a claimed dividend can be claimed again",
         SPLITTER,
         "_corrections[holder] -= int256(amountDown * self.supply);",

@@ -294,7 +294,7 @@ def test_every_listing_lies_above_its_floor(local, key):
     assert reserved > floor
     value, valid = local.valuation.value(capacity.splitter, SUPPLY)
     assert valid
-    assert value > 0 or capacity.listing.service == "EDGE"
+    assert value > 0
 
 
 def test_a_listed_collateral_carries_a_loan(local, lender, operator):
