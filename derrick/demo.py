@@ -368,7 +368,7 @@ class Run:
             end = min(end, start + 5 - (start - FIRST_EPOCH) % WEEK)
         if end <= start or self.uptime[capacity.id] < CLOUDY_BPS:
             return
-        used = self.lease.read("peakUnitsLeased", capacity.id, start, end)
+        used = self.lease.read("occupancyOf", capacity.id, start, end).peak
         free = capacity.listing.units * demand.most_bps // BPS - used
         if free > 0:
             self._sign(capacity, random, min(units, free), range(start, end), ON_DEMAND)
@@ -380,7 +380,7 @@ class Run:
         tenant = self.tenants[draw(random, 0, len(self.tenants) - 1)]
         start, end = epochs.start, epochs.stop
         request = LeaseRequest(capacity.id, term, units, start, end, MAX_UINT256, tenant)
-        rent, price = self.lease.read("quote", request)
+        rent, price, _ = self.lease.read("quote", request)
         self.coin.send("mint", tenant, price, sender=self.market.owner)
         receipt = self.lease.send("lease", request._replace(max_rent=rent), sender=tenant)
         self.holders[receipt.event("Leased").lease] = tenant

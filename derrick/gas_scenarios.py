@@ -29,7 +29,7 @@ from derrick.market import (
     ascii_bytes,
     deploy_market,
 )
-from derrick.telemetry import Report, ReportTree, TelemetryRoot, attest
+from derrick.telemetry import CapacityUnits, Report, ReportTree, TelemetryRoot, attest
 
 CLASS = ascii_bytes("H100-SXM-80GB", 32)
 INDEX_PRICE = 273_000_000
@@ -144,6 +144,11 @@ class Bench:
         )
         event = receipt.event("CapacityRegistered")
         splitter = self.lane.contract(ape.project.RevenueSplitter.at(event.payee))
+        address, deadline = self.capacity.address, self.lane.time + DAY
+        chain_id, number = ape.chain.chain_id, event.capacity
+        statement = CapacityUnits(chain_id, address, 1, number, UNITS, 0, deadline)
+        quorum = attest(statement, self.attestors[:3])
+        self.capacity.send("attestUnits", number, UNITS, 0, deadline, quorum, sender=self.owner)
         return Capacity(event.capacity, event.config.origin, splitter)
 
     def request(self, capacity: Capacity, units: int, start: int, end: int) -> LeaseRequest:

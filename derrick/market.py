@@ -43,7 +43,7 @@ from derrick.structs import (
     VaultConfig,
     ascii_bytes,
 )
-from derrick.telemetry import Report, ReportTree, TelemetryRoot, attest
+from derrick.telemetry import CapacityUnits, Report, ReportTree, TelemetryRoot, attest
 
 __all__ = [
     "BLACKOUT_CREDIT_BPS",
@@ -142,7 +142,10 @@ CONTRACTS = {
     "stablecoins": "StablecoinRegistry",
     "index": "ComputeIndex",
     "telemetry": "TelemetryOracle",
+    "deed_renderer": "DeedRenderer",
     "capacity": "ComputeCapacity",
+    "lease_edits": "LeaseEdits",
+    "lease_renderer": "LeaseRenderer",
     "lease": "ComputeLease",
     "factory": "RevenueSplitterFactory",
     "registrar": "CapacityRegistrar",
@@ -172,7 +175,10 @@ class Market:
     stablecoins: Any
     index: Any
     telemetry: Any
+    deed_renderer: Any
     capacity: Any
+    lease_edits: Any
+    lease_renderer: Any
     lease: Any
     factory: Any
     registrar: Any
@@ -213,8 +219,15 @@ def deploy_market(
         "stablecoins": lambda: [owner],
         "index": lambda: [owner],
         "telemetry": lambda: [owner],
-        "capacity": lambda: [made["stablecoins"], made["index"], made["telemetry"]],
-        "lease": lambda: [made["capacity"], made["telemetry"]],
+        "deed_renderer": list,
+        "capacity": lambda: [
+            *(made["stablecoins"], made["index"], made["telemetry"], made["deed_renderer"])
+        ],
+        "lease_edits": lambda: [made["capacity"], made["telemetry"]],
+        "lease_renderer": list,
+        "lease": lambda: [
+            *(made["capacity"], made["telemetry"], made["lease_edits"], made["lease_renderer"])
+        ],
         "factory": lambda: [owner, made["capacity"], made["lease"]],
         "registrar": lambda: [made["factory"]],
         "valuation": lambda: [
@@ -367,7 +380,18 @@ class LocalMarket(Market):
             config, list(TERMS), listing.rent_per_unit(), split, sender=operator
         )
         capacity = self.capacity.CapacityRegistered.from_receipt(receipt)[0].capacity
+        self.attest_units(capacity, listing.units)
         return Registered(capacity, listing, operator, self.splitter(capacity), origin)
+
+    def attest_units(self, capacity: int, units: int) -> None:
+        """Let a quorum sign how many units there are, and bring it; none can be leased before."""
+        nonce, deadline = self.capacity.attestationNonce(capacity), self.lane.time + DAY
+        address, set_id = self.capacity.address, self.attestor_set
+        statement = CapacityUnits(
+            ape.chain.chain_id, address, set_id, capacity, units, nonce, deadline
+        )
+        quorum = attest(statement, self.attestors[: TELEMETRY_RULES.threshold])
+        self.capacity.attestUnits(capacity, units, nonce, deadline, quorum, sender=self.owner)
 
     def list_collateral(self, capacity: Registered) -> None:
         """Let shares of the capacity be pledged for loans."""
@@ -383,7 +407,7 @@ class LocalMarket(Market):
         request = LeaseRequest(
             capacity.id, term, units, start, start + days, MAX_UINT256, tenant.address
         )
-        _, total = self.lease.quote(request)
+        total = self.lease.quote(request).paid
         self.usdc.mint(tenant, total)
         self.stablecoin.approve(self.lease, total, sender=tenant)
         receipt = self.lease.lease(request, sender=tenant)

@@ -1,9 +1,10 @@
 """The market in plain Python: what the contracts must do, written the slow and obvious way.
 
 This is the reference that property tests hold the contracts against. It keeps history only (leases
-signed, epochs settled, shares moved, payments made) and works every figure out of it anew, by loops
-over every lease, epoch and holder, in integers and fractions. None of the contracts' running sums,
-lanes or checkpoints appear here, so a mistake in one of those cannot hide in both.
+as they stand, epochs settled, shares moved, payments made) and works every figure out of it anew,
+by loops over every lease, epoch and holder, in integers and fractions. None of the contracts'
+running sums, lanes, deltas or checkpoints appear here, so a mistake in one of those cannot hide in
+both.
 
 A call that must revert raises `Refused` with the error's name and inputs as in `interfaces/`.
 Checks stand in the contracts' order. Accounts are names; amounts are base units.
@@ -11,13 +12,26 @@ Checks stand in the contracts' order. Accounts are names; amounts are base units
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import NamedTuple
 
-from derrick.structs import Leg, Term, Tier
+from derrick.structs import LeaseRequest, Leg, Term, Tier
 from derrick.telemetry import Report, Status
-from derrick.units import BPS, HOUR, bps_down, bps_up, div_up, epoch_end, first_unbegun, window_of
+from derrick.units import (
+    BPS,
+    HOUR,
+    bps_down,
+    bps_up,
+    div_up,
+    epoch_end,
+    epoch_start,
+    first_unbegun,
+    window_of,
+)
 
 Account = str
 
@@ -28,6 +42,14 @@ INDEX_UNIT = 10**8
 MAX_PRICE = 2**85
 MAX_ACTIVE_TERMS = 8
 MAX_TERMS = 255
+MAX_LEASE_EPOCHS = 4_096
+CAUSE_EPOCHS = 10
+"""A tenant may leave for cause when the credits of so many epochs sum to half their rent."""
+CAUSE_BPS = CAUSE_EPOCHS * BPS // 2
+BOUNTY_BPS = 100
+"""Of a deposit forfeited by a lapse, to whoever says so."""
+EVICTION_BPS = 10_500
+"""What a lease must pay to take another's units, of the other's rent."""
 
 
 class Refused(Exception):  # noqa: N818 - it is what the contract said, not a fault here
@@ -85,9 +107,45 @@ class Token:
         self.balances[receiver] = self.balance(receiver) + amount
 
 
+class Settlement(NamedTuple):
+    """What ending a lease moves: its new end and, in epochs, what is due, given back, forfeited."""
+
+    end: int
+    due: int
+    refunded: int
+    forfeited: int
+
+
+class LeaseState(NamedTuple):
+    """All of a lease that its holder could change before a sale."""
+
+    start: int
+    end: int
+    funded_to: int
+    credited_to: int
+    units: int
+    term: int
+    deposit_epochs: int
+    rent: int
+    user: Account
+    expires: int
+
+
+class Refund(NamedTuple):
+    """What an account's refund grew by; below zero, what was taken out of it."""
+
+    token: Token
+    account: Account
+    amount: int
+
+
 @dataclass(slots=True)
 class Lease:
-    """Units of a capacity for epochs [start, end) at a rent fixed when signed."""
+    """Units of a capacity for epochs [start, end) at a rent fixed when signed.
+
+    It is paid up to `funded_to`. The last `deposit_epochs` were paid ahead when it was signed: they
+    are held until all other epochs are paid, and `funded_to` is `end` from then on.
+    """
 
     id: int
     capacity: int
@@ -95,9 +153,14 @@ class Lease:
     units: int
     start: int
     end: int
+    funded_to: int
+    deposit_epochs: int
     rent: int
     term: int
     credited_to: int
+    has_evicted: bool = False
+    user: Account = NOBODY
+    expires: int = 0
 
     def covers(self, epoch: int) -> bool:
         return self.start <= epoch < self.end
@@ -107,8 +170,44 @@ class Lease:
         return self.rent * self.units
 
     @property
+    def fully_funded(self) -> bool:
+        return self.funded_to == self.end
+
+    @property
+    def deposit(self) -> int:
+        """Base units held as deposit."""
+        return 0 if self.fully_funded else self.rent_per_epoch * self.deposit_epochs
+
+    @property
+    def open_epochs(self) -> int:
+        """How many epochs more can be paid for."""
+        rolling = range(self.start, self.end - self.deposit_epochs)
+        return 0 if self.fully_funded else sum(epoch >= self.funded_to for epoch in rolling)
+
+    @property
     def paid(self) -> int:
-        return self.rent_per_epoch * (self.end - self.start)
+        """Base units paid for what the lease is now."""
+        return self.rent_per_epoch * (self.funded_to - self.start) + self.deposit
+
+    def is_paid(self, epoch: int) -> bool:
+        """Whether the rent of an epoch of the lease has come in, as part of the deposit or not."""
+        return epoch < self.funded_to or epoch >= self.end - self.deposit_epochs
+
+    def ended_by_tenant(self, stop: int) -> Settlement:
+        """Epoch by epoch: those due must be paid, the deposit pays such or is forfeited."""
+        deposited = range(self.end - self.deposit_epochs, self.end)
+        epochs = range(self.start, self.end)
+        return Settlement(
+            end=stop,
+            due=sum(e < stop and not self.is_paid(e) for e in epochs),
+            refunded=sum(e >= stop and self.is_paid(e) and e not in deposited for e in epochs),
+            forfeited=sum(e >= stop for e in deposited),
+        )
+
+    def ended_for_tenant(self, stop: int) -> Settlement:
+        """Whatever was paid beyond goes back."""
+        beyond = sum(e >= stop and self.is_paid(e) for e in range(self.start, self.end))
+        return Settlement(end=stop, due=0, refunded=beyond, forfeited=0)
 
 
 @dataclass(slots=True)
@@ -116,7 +215,9 @@ class Capacity:
     """A deed: what was registered, and what has happened since.
 
     `credits` has one entry per settled epoch, in order: the share of its rent, in bps, that went
-    back to the tenants (None if the epoch was passed idle).
+    back to the tenants (None if the epoch was passed idle). `stale` are epochs, and the units in
+    them, that nobody paid for and that had begun when the lease was closed: they stay in the
+    calendar.
     """
 
     id: int
@@ -137,14 +238,25 @@ class Capacity:
     price_floor_bps: int = 0
     index_price: int | None = None
     is_open: bool = True
+    attested: int = 0
+    statements: int = 0
     retired: set[int] = field(default_factory=set)
     leases: list[Lease] = field(default_factory=list)
+    ids: int = 0
+    stale: list[tuple[range, int]] = field(default_factory=list)
+    records: dict[int, Report] = field(default_factory=dict)
     credits: list[int | None] = field(default_factory=list)
+    payments: list[int] = field(default_factory=list)
+    refunds: list[int] = field(default_factory=list)
+    forfeits: list[int] = field(default_factory=list)
     releases: list[int] = field(default_factory=list)
     credit_claims: list[int] = field(default_factory=list)
     credit_dust: Fraction = Fraction(0)
 
     # Time
+
+    def starts_at(self, epoch: int) -> int:
+        return epoch_start(self.origin, self.epoch_length, epoch)
 
     def ends_at(self, epoch: int) -> int:
         return epoch_end(self.origin, self.epoch_length, epoch)
@@ -157,10 +269,23 @@ class Capacity:
     # Calendar and rent, looked up lease by lease
 
     def units_leased(self, epoch: int) -> int:
-        return sum(lease.units for lease in self.leases if lease.covers(epoch))
+        leased = sum(lease.units for lease in self.leases if lease.covers(epoch))
+        return leased + sum(units for epochs, units in self.stale if epoch in epochs)
+
+    def excess(self, units: int, epochs: range) -> int:
+        """How many units more than are attested would be used, in the epoch where most are."""
+        return max((self.units_leased(e) + units - self.attested for e in epochs), default=0)
+
+    def rents(self) -> Counter[int]:
+        """The rent of every epoch for which anybody has paid."""
+        rents: Counter[int] = Counter()
+        for lease in self.leases:
+            for epoch in range(lease.start, lease.funded_to):
+                rents[epoch] += lease.rent_per_epoch
+        return rents
 
     def rent_at(self, epoch: int) -> int:
-        return sum(lease.rent_per_epoch for lease in self.leases if lease.covers(epoch))
+        return self.rents()[epoch]
 
     def rent_delta(self, epoch: int) -> int:
         return self.rent_at(epoch) - (self.rent_at(epoch - 1) if epoch else 0)
@@ -169,7 +294,8 @@ class Capacity:
 
     @property
     def paid_in(self) -> int:
-        return sum(lease.paid for lease in self.leases)
+        """What tenants paid, less what they got back otherwise than as credit."""
+        return sum(self.payments) - sum(self.refunds)
 
     def credit_at(self, epoch: int) -> int:
         """What all tenants together get back of a settled epoch's rent, rounded up."""
@@ -177,9 +303,16 @@ class Capacity:
 
     @property
     def earned(self) -> int:
-        """Rent of all settled epochs less their credits: what the payee has earned."""
-        settled = [epoch for epoch, credit in enumerate(self.credits) if credit is not None]
-        return sum(self.rent_at(epoch) - self.credit_at(epoch) for epoch in settled)
+        """Rent of all settled epochs less their credits, and deposits forfeited to the payee."""
+        settled = {e: rent for e, rent in self.rents().items() if e < self.next_epoch}
+        credit = sum(bps_up(rent, self.credits[epoch] or 0) for epoch, rent in settled.items())
+        return sum(settled.values()) - credit + sum(self.forfeits)
+
+    @property
+    def credit_sum(self) -> int:
+        """Sum of the credits, in bps, of all settled epochs that had a rent."""
+        rents = self.rents()
+        return sum(bps for epoch, bps in enumerate(self.credits) if bps and rents[epoch])
 
     @property
     def owed(self) -> int:
@@ -187,27 +320,39 @@ class Capacity:
 
     @property
     def escrow(self) -> int:
-        """Rent paid for epochs that are not settled."""
-        return sum(
+        """Rent paid for epochs that are not settled, and deposits."""
+        unsettled = sum(
             lease.rent_per_epoch
             for lease in self.leases
-            for _ in range(max(lease.start, self.next_epoch), lease.end)
+            for _ in range(max(lease.start, self.next_epoch), lease.funded_to)
         )
+        return unsettled + sum(lease.deposit for lease in self.leases)
+
+    def settled_epochs(self, lease: Lease) -> range:
+        """Epochs of a lease that are paid for and settled."""
+        return range(lease.start, max(lease.start, min(lease.funded_to, self.next_epoch)))
 
     def exact_credit(self, lease: Lease) -> Fraction:
         """The lease's share, to the fraction, of all credits that it has not claimed."""
-        settled = range(lease.credited_to, min(lease.end, self.next_epoch))
-        bps = sum(self.credits[epoch] or 0 for epoch in settled)
+        unclaimed = [e for e in self.settled_epochs(lease) if e >= lease.credited_to]
+        bps = sum(self.credits[epoch] or 0 for epoch in unclaimed)
         return Fraction(lease.rent_per_epoch * bps, BPS)
 
     def credit_of(self, lease: Lease) -> int:
         """What its holder would be paid now, rounded down."""
         return int(self.exact_credit(lease))
 
+    def recent_credit_bps(self, lease: Lease) -> int:
+        """Sum of the credits of its last ten settled epochs."""
+        settled_to = min(self.next_epoch, lease.funded_to)
+        recent = [e for e in self.settled_epochs(lease) if e >= settled_to - CAUSE_EPOCHS]
+        return sum(self.credits[epoch] or 0 for epoch in recent)
+
     # Terms of business
 
     def rent_under(self, term: Term) -> int:
-        return bps_up(self.price, term.price_bps)
+        """Rent per unit and epoch of a lease signed now."""
+        return max(bps_up(self.price, term.price_bps), self.price_floor())
 
     def price_floor(self) -> int:
         """The lowest rent per unit and epoch, from the price of an accelerator-hour."""
@@ -312,6 +457,7 @@ class Market:
         self.sets: dict[int, AttestorSet] = {}
         self.roots: dict[tuple[int, int], frozenset[Report]] = {}
         self.splitters: dict[int, Splitter] = {}
+        self.refunds: list[Refund] = []
 
     # Reading
 
@@ -334,6 +480,38 @@ class Market:
     def earliest(self, capacity: Capacity) -> int:
         """The first epoch that has not begun."""
         return first_unbegun(capacity.origin, capacity.epoch_length, self.now)
+
+    def is_lapsed(self, lease: Lease) -> bool:
+        """Whether an epoch has begun that nobody paid for in time."""
+        earliest = self.earliest(self.capacities[lease.capacity])
+        return not lease.fully_funded and lease.funded_to < earliest
+
+    def user_of(self, lease: Lease) -> tuple[Account, int]:
+        """Who was granted the use of it, and until when; nobody once that is over."""
+        return (lease.user, lease.expires) if lease.expires >= self.now else (NOBODY, 0)
+
+    def is_active(self, lease: Lease, who: Account) -> bool:
+        """Whether he may use the leased units now."""
+        running = self.earliest(self.capacities[lease.capacity]) - 1
+        user, _ = self.user_of(lease)
+        rightful = lease.tenant if user == NOBODY else user
+        return lease.start <= running < lease.funded_to and who == rightful
+
+    def state_of(self, lease: Lease) -> LeaseState:
+        return LeaseState(
+            lease.start,
+            lease.end,
+            lease.funded_to,
+            lease.credited_to,
+            lease.units,
+            lease.term,
+            lease.deposit_epochs,
+            lease.rent,
+            *self.user_of(lease),
+        )
+
+    def refund_of(self, token: Token, account: Account) -> int:
+        return sum(r.amount for r in self.refunds if r.token is token and r.account == account)
 
     def deadlines(self, set_id: int, window: int) -> tuple[int, int, int]:
         """When a window ends, when it is too late for its root, and too late for a leaf."""
@@ -384,60 +562,120 @@ class Market:
         self._active_term(capacity, index)
         capacity.retired.add(index)
 
+    def edit_term(self, caller: Account, capacity_id: int, index: int, term: Term) -> None:
+        """A term is retired, and its new version added."""
+        capacity = self.owned(caller, capacity_id)
+        self._active_term(capacity, index)
+        if len(capacity.terms) == MAX_TERMS:
+            active = len(capacity.terms) - len(capacity.retired) - 1
+            ever = len(capacity.terms)
+            raise Refused("TooManyTerms", capacity=capacity_id, active=active, ever=ever)
+        capacity.retired.add(index)
+        capacity.terms.append(term)
+
+    def attest_units(self, capacity_id: int, units: int, nonce: int, deadline: int) -> None:
+        """Takes a quorum's word on how many units there are."""
+        capacity = self.capacity(capacity_id)
+        if not 0 <= units <= capacity.units:
+            raise Refused("OutOfRange", field="units", value=units, min=0, max=capacity.units)
+        expected = capacity.statements
+        if nonce != expected:
+            raise Refused("WrongNonce", capacity=capacity_id, nonce=nonce, expected=expected)
+        if self.now > deadline:
+            raise Refused("StatementExpired", capacity=capacity_id, deadline=deadline)
+        capacity.statements += 1
+        capacity.attested = units
+
     # Leasing
 
-    def lease(
-        self,
-        payer: Account,
-        *,
-        capacity_id: int,
-        term_index: int,
-        units: int,
-        start: int,
-        end: int,
-        max_rent: int,
-        tenant: Account,
-    ) -> Lease:
+    def lease(self, payer: Account, request: LeaseRequest) -> Lease:
+        """Signs a lease; `payer` pays its first epochs and its deposit."""
+        return self._sign(payer, self._draft(request))
+
+    def quote(self, request: LeaseRequest) -> tuple[int, int, int]:
+        """Rent per unit and epoch, what is paid at signing, and how many units are not free."""
+        lease = self._draft(request)
+        excess = self.capacities[lease.capacity].excess(lease.units, range(lease.start, lease.end))
+        return lease.rent, lease.paid, min(lease.units, max(0, excess))
+
+    def lease_evicting(
+        self, payer: Account, request: LeaseRequest, victims: Sequence[int]
+    ) -> tuple[Lease, list[tuple[Lease, Settlement]]]:
+        """Signs a lease that first takes what it misses from spot leases. Also returns what they
+        gave: a lease as it stood, with what its end moved."""
+        # A call that is refused halfway changes nothing, so it is tried on a copy first.
+        deepcopy(self)._sign_evicting(payer, request, victims)
+        return self._sign_evicting(payer, request, victims)
+
+    def _sign_evicting(
+        self, payer: Account, request: LeaseRequest, victims: Sequence[int]
+    ) -> tuple[Lease, list[tuple[Lease, Settlement]]]:
+        lease = self._draft(request)
+        ended = [self._evict(lease, victim) for victim in victims]
+        taken = [each for each in ended if each is not None]
+        lease.has_evicted = bool(taken)
+        return self._sign(payer, lease), taken
+
+    def _draft(self, request: LeaseRequest) -> Lease:
+        """The lease as it would be signed, without an id. Knows nothing of money or free units."""
+        capacity_id, term_index, units, start, end, max_rent, tenant = request
         if tenant in (NOBODY, ENGINE):
             raise Refused("BadReceiver", receiver=tenant)
         capacity = self.capacity(capacity_id)
         term = self._active_term(capacity, term_index)
         rent = capacity.rent_under(term)
-        floor = capacity.price_floor()
-        if rent < floor:
-            raise Refused("BelowPriceFloor", capacity=capacity.id, rent=rent, floor=floor)
         if not capacity.is_open:
             raise Refused("CapacityClosed", capacity=capacity.id)
-        if not 1 <= units <= capacity.units:
-            raise Refused("BadUnits", units=units, max=capacity.units)
+        if not 1 <= units <= capacity.attested:
+            raise Refused("BadUnits", units=units, max=capacity.attested)
         earliest = self.earliest(capacity)
         if start < earliest:
             raise Refused("StartPassed", start=start, earliest=earliest)
         if not start < end <= capacity.lifetime:
             raise Refused("BadRange", start=start, end=end, lifetime=capacity.lifetime)
-        if not term.min_epochs <= end - start <= term.max_epochs:
+        length = end - start
+        if not term.min_epochs <= length <= term.max_epochs:
             raise Refused(
-                "LengthOutsideTerm", length=end - start, min=term.min_epochs, max=term.max_epochs
+                "LengthOutsideTerm", length=length, min=term.min_epochs, max=term.max_epochs
             )
         if rent > max_rent:
             raise Refused("RentAboveMax", rent=rent, maxRent=max_rent)
-        free = capacity.units - max(capacity.units_leased(epoch) for epoch in range(start, end))
-        if units > free:
-            raise Refused("NotEnoughUnits", asked=units, free=free)
-        lease = Lease(
-            id=capacity.id * IDS_PER_CAPACITY + len(capacity.leases) + 1,
+        deposit = min(term.deposit_epochs, length)
+        ahead = max(1, term.notice_epochs)
+        return Lease(
+            id=0,
             capacity=capacity.id,
             tenant=tenant,
             units=units,
             start=start,
             end=end,
+            funded_to=end if deposit + ahead >= length else start + ahead,
+            deposit_epochs=deposit,
             rent=rent,
             term=term_index,
             credited_to=start,
         )
-        if not capacity.token.can_move(payer, ENGINE, lease.paid):
+
+    def _sign(self, payer: Account, lease: Lease) -> Lease:
+        capacity = self.capacities[lease.capacity]
+        used = max(capacity.units_leased(epoch) for epoch in range(lease.start, lease.end))
+        free = max(0, capacity.attested - used)
+        if lease.units > free:
+            raise Refused("NotEnoughUnits", asked=lease.units, free=free)
+        self._collect(capacity, payer, lease.paid)
+        return self._enter(lease)
+
+    def _collect(self, capacity: Capacity, payer: Account, amount: int) -> None:
+        if not capacity.token.can_move(payer, ENGINE, amount):
             raise Refused("TransferFromFailed")
-        capacity.token.move(payer, ENGINE, lease.paid)
+        capacity.token.move(payer, ENGINE, amount)
+        capacity.payments.append(amount)
+
+    def _enter(self, lease: Lease) -> Lease:
+        """Gives the lease the next id of its capacity."""
+        capacity = self.capacities[lease.capacity]
+        capacity.ids += 1
+        lease.id = capacity.id * IDS_PER_CAPACITY + capacity.ids
         capacity.leases.append(lease)
         return lease
 
@@ -445,6 +683,275 @@ class Market:
         if not 0 <= index < len(capacity.terms) or index in capacity.retired:
             raise Refused("TermNotActive", capacity=capacity.id, term=index)
         return capacity.terms[index]
+
+    # Paying on
+
+    def top_up(self, payer: Account, lease_id: int, epochs: int) -> int:
+        """Pays for more epochs; when only those of the deposit are left, it pays them."""
+        lease = self.lease_of(lease_id)
+        self._check_funded(lease)
+        most = lease.open_epochs
+        if not 1 <= epochs <= most:
+            raise Refused("BadTopUp", lease=lease_id, epochs=epochs, max=most)
+        paid = lease.rent_per_epoch * epochs
+        self._collect(self.capacities[lease.capacity], payer, paid)
+        lease.funded_to = lease.end if epochs == most else lease.funded_to + epochs
+        return paid
+
+    def lapse(self, caller: Account, lease_id: int) -> tuple[Settlement, int]:
+        """Closes a lease that was not paid on. Returns what that moves, and the caller's bounty."""
+        lease = self.lease_of(lease_id)
+        if not self.is_lapsed(lease):
+            raise Refused("NotLapsed", lease=lease_id, fundedTo=lease.funded_to)
+        capacity = self.capacities[lease.capacity]
+        begun = range(lease.funded_to, min(self.earliest(capacity), lease.end))
+        capacity.stale.append((begun, lease.units))
+        bounty = bps_down(lease.deposit, BOUNTY_BPS)
+        capacity.forfeits.append(lease.deposit - bounty)
+        self._refund(capacity, caller, bounty)
+        moved = Settlement(lease.funded_to, 0, 0, lease.deposit_epochs)
+        self._stop(lease, lease.funded_to, with_user=True)
+        return moved, bounty
+
+    def _check_funded(self, lease: Lease) -> None:
+        if self.is_lapsed(lease):
+            raise Refused("LeaseLapsed", lease=lease.id, fundedTo=lease.funded_to)
+
+    def _check_tenant(self, caller: Account, lease: Lease) -> None:
+        if caller != lease.tenant:
+            raise Refused("NotTenant", lease=lease.id, caller=caller)
+
+    def _refund(self, capacity: Capacity, account: Account, amount: int) -> None:
+        """Owes the account what it, or another tenant, paid in."""
+        capacity.refunds.append(amount)
+        self.refunds.append(Refund(capacity.token, account, amount))
+
+    # Ending
+
+    def _stop(self, lease: Lease, stop: int, *, with_user: bool) -> None:
+        """The lease ends at `stop`; one without any epoch left is no more."""
+        lease.end = lease.funded_to = stop
+        lease.deposit_epochs = 0
+        if with_user:
+            lease.user, lease.expires = NOBODY, 0
+        if stop == lease.start:
+            self.capacities[lease.capacity].leases.remove(lease)
+
+    def _end(self, lease: Lease, moved: Settlement, *, with_user: bool) -> None:
+        capacity = self.capacities[lease.capacity]
+        self._refund(capacity, lease.tenant, moved.refunded * lease.rent_per_epoch)
+        capacity.forfeits.append(moved.forfeited * lease.rent_per_epoch)
+        self._stop(lease, moved.end, with_user=with_user)
+
+    def _noticed(self, lease: Lease) -> Settlement:
+        """What notice given now would move."""
+        capacity = self.capacities[lease.capacity]
+        notice = capacity.terms[lease.term].notice_epochs
+        stop = max(lease.start, self.earliest(capacity)) + notice
+        if lease.has_evicted:
+            stop = max(stop, lease.start + 1)
+        if stop >= lease.end:
+            raise Refused("LeaseOver", lease=lease.id, end=lease.end)
+        return lease.ended_by_tenant(stop)
+
+    def _at_once(self, lease: Lease) -> int:
+        """The end of a lease that ends after the running epoch, or before it starts."""
+        self._check_funded(lease)
+        stop = max(lease.start, self.earliest(self.capacities[lease.capacity]))
+        if stop >= lease.end:
+            raise Refused("LeaseOver", lease=lease.id, end=lease.end)
+        return stop
+
+    def _check_consent(self, caller: Account, lease: Lease, stop: int) -> None:
+        user, expires = self.user_of(lease)
+        holds = expires >= self.capacities[lease.capacity].starts_at(stop)
+        if user not in (NOBODY, caller) and holds:
+            raise Refused("UserHolds", lease=lease.id, user=user, expires=expires)
+
+    def termination_of(self, lease_id: int) -> Settlement:
+        """What `terminate` would move now."""
+        lease = self.lease_of(lease_id)
+        self._check_funded(lease)
+        return self._noticed(lease)
+
+    def terminate(self, caller: Account, lease_id: int) -> Settlement:
+        """The tenant gives notice."""
+        lease = self.lease_of(lease_id)
+        self._check_tenant(caller, lease)
+        moved = self.termination_of(lease_id)
+        self._check_consent(caller, lease, moved.end)
+        if moved.due:
+            capacity = self.capacities[lease.capacity]
+            self._collect(capacity, caller, moved.due * lease.rent_per_epoch)
+        self._end(lease, moved, with_user=False)
+        return moved
+
+    def exit_for_cause(self, caller: Account, lease_id: int) -> Settlement:
+        """The tenant leaves a service that was bad."""
+        lease = self.lease_of(lease_id)
+        self._check_tenant(caller, lease)
+        stop = self._at_once(lease)
+        credit_bps = self.capacities[lease.capacity].recent_credit_bps(lease)
+        if credit_bps < CAUSE_BPS:
+            raise Refused("NoCause", lease=lease_id, creditBps=credit_bps)
+        self._check_consent(caller, lease, stop)
+        moved = lease.ended_for_tenant(stop)
+        self._end(lease, moved, with_user=False)
+        return moved
+
+    def preempt(self, caller: Account, lease_id: int) -> Settlement:
+        """The operator takes a spot lease back."""
+        lease = self.lease_of(lease_id)
+        self.owned(caller, lease.capacity)
+        self._check_preemptible(lease)
+        moved = lease.ended_for_tenant(self._at_once(lease))
+        self._end(lease, moved, with_user=True)
+        return moved
+
+    def _check_preemptible(self, lease: Lease) -> None:
+        if not self.capacities[lease.capacity].terms[lease.term].preemptible:
+            raise Refused("NotPreemptible", lease=lease.id)
+
+    def _evict(self, new: Lease, victim_id: int) -> tuple[Lease, Settlement] | None:
+        """Takes from a spot lease what the new one still misses in its epochs."""
+        victim, capacity = self.lease_of(victim_id), self.capacities[new.capacity]
+        if victim.capacity != new.capacity:
+            raise Refused("OtherCapacity", lease=victim_id, capacity=new.capacity)
+        self._check_preemptible(victim)
+        self._check_funded(victim)
+        least = bps_up(victim.rent, EVICTION_BPS)
+        if new.rent < least:
+            raise Refused("BidTooLow", victim=victim_id, rent=new.rent, min=least)
+        common = range(max(new.start, victim.start), min(new.end, victim.end))
+        taken = min(max(0, capacity.excess(new.units, common)), victim.units)
+        stop = max(victim.start, min(new.start, victim.funded_to))
+        if not taken or stop >= victim.end:
+            return None
+        if taken < victim.units:
+            victim = self._split_units(victim, taken)
+        stood, moved = replace(victim), victim.ended_for_tenant(stop)
+        self._end(victim, moved, with_user=True)
+        return stood, moved
+
+    # Splitting and merging
+
+    def _editable(self, caller: Account, lease_id: int) -> Lease:
+        lease = self.lease_of(lease_id)
+        self._check_tenant(caller, lease)
+        self._check_funded(lease)
+        return lease
+
+    def _set_credit_aside(self, lease: Lease) -> None:
+        """The lease's credit so far becomes its holder's refund."""
+        capacity = self.capacities[lease.capacity]
+        amount = capacity.credit_of(lease)
+        capacity.credit_dust += capacity.exact_credit(lease) - amount
+        capacity.credit_claims.append(amount)
+        self.refunds.append(Refund(capacity.token, lease.tenant, amount))
+        lease.credited_to = max(lease.start, min(lease.funded_to, capacity.next_epoch))
+
+    def _split_off(self, part: Lease) -> Lease:
+        """Enters a changed copy of a lease, used by whom the whole is."""
+        part.user, part.expires = self.user_of(part)
+        return self._enter(part)
+
+    def _split_units(self, lease: Lease, units: int) -> Lease:
+        self._set_credit_aside(lease)
+        part = self._split_off(replace(lease, units=units))
+        lease.units -= units
+        return part
+
+    def split_units(self, caller: Account, lease_id: int, units: int) -> Lease:
+        lease = self._editable(caller, lease_id)
+        if not 1 <= units < lease.units:
+            raise Refused("BadUnits", units=units, max=lease.units - 1)
+        return self._split_units(lease, units)
+
+    def split_at(self, caller: Account, lease_id: int, epoch: int) -> Lease:
+        """The lease keeps the epochs below `epoch`, all paid; the part has the rest."""
+        lease = self._editable(caller, lease_id)
+        first, last = lease.start + 1, min(lease.funded_to, lease.end - 1)
+        if not first <= epoch <= last:
+            raise Refused("BadSplit", lease=lease_id, epoch=epoch, min=first, max=last)
+        self._set_credit_aside(lease)
+        later = replace(
+            lease,
+            start=epoch,
+            credited_to=max(epoch, lease.credited_to),
+            deposit_epochs=min(lease.deposit_epochs, lease.end - epoch),
+            has_evicted=False,
+        )
+        part = self._split_off(later)
+        lease.end = lease.funded_to = epoch
+        lease.credited_to = min(epoch, lease.credited_to)
+        lease.deposit_epochs = min(lease.deposit_epochs, epoch - lease.start)
+        return part
+
+    def merge(self, caller: Account, lease_id: int, part_id: int) -> None:
+        """Two leases side by side, or one after the other, become one."""
+        lease, part = self.lease_of(lease_id), self.lease_of(part_id)
+        self._check_tenant(caller, lease)
+        self._check_tenant(caller, part)
+        self._check_funded(lease)
+        if part.capacity == lease.capacity:
+            self._check_funded(part)
+        if not self.fit(lease, part):
+            raise Refused("NotMergeable", lease=lease_id, part=part_id)
+        self._set_credit_aside(lease)
+        self._set_credit_aside(part)
+        if lease.start == part.start:
+            lease.units += part.units
+            lease.has_evicted |= part.has_evicted
+        else:
+            if part.fully_funded:
+                most = self.capacities[lease.capacity].terms[lease.term].deposit_epochs
+                lease.deposit_epochs = min(most, lease.deposit_epochs + part.deposit_epochs)
+            else:
+                lease.deposit_epochs = part.deposit_epochs
+            lease.end, lease.funded_to = part.end, part.funded_to
+            if part.credited_to > part.start:
+                lease.credited_to = part.credited_to
+        self.capacities[lease.capacity].leases.remove(part)
+
+    def fit(self, lease: Lease, part: Lease) -> bool:
+        """Whether two leases of one holder can be merged."""
+        one, other = self.state_of(lease), self.state_of(part)
+        alike = (
+            lease is not part
+            and (lease.capacity, lease.tenant) == (part.capacity, part.tenant)
+            and (one.term, one.rent, one.user, one.expires)
+            == (other.term, other.rent, other.user, other.expires)
+        )
+        beside = (one.start, one.end, one.funded_to, one.deposit_epochs) == (
+            other.start,
+            other.end,
+            other.funded_to,
+            other.deposit_epochs,
+        )
+        after = (one.end, one.units) == (other.start, other.units) and lease.fully_funded
+        short = other.end - one.start <= MAX_LEASE_EPOCHS
+        return alike and (beside or (after and short))
+
+    # Using
+
+    def set_user(self, caller: Account, lease_id: int, user: Account, expires: int) -> None:
+        """Grants the use of a lease up to and including the second `expires`."""
+        lease = self.lease_of(lease_id)
+        self._check_tenant(caller, lease)
+        if user in (NOBODY, ENGINE):
+            raise Refused("BadReceiver", receiver=user)
+        if expires <= self.now:
+            raise Refused("BadExpiry", expires=expires)
+        holding, until = self.user_of(lease)
+        if holding != NOBODY:
+            raise Refused("UserHolds", lease=lease_id, user=holding, expires=until)
+        lease.user, lease.expires = user, expires
+
+    def renounce_user(self, caller: Account, lease_id: int) -> None:
+        lease = self.lease_of(lease_id)
+        if caller != self.user_of(lease)[0]:
+            raise Refused("NotUser", lease=lease_id, caller=caller)
+        lease.user, lease.expires = NOBODY, 0
 
     # Settling
 
@@ -467,10 +974,28 @@ class Market:
         self._verify(capacity, report)
         capacity.credits.append(capacity.credit_for(report.uptime_bps))
 
+    def record(self, report: Report) -> None:
+        """Keeps a report until its epoch's turn."""
+        capacity = self.capacity(report.capacity)
+        epoch, expected = report.epoch, capacity.next_epoch
+        if epoch < expected:
+            raise Refused("NotNextEpoch", capacity=capacity.id, epoch=epoch, expected=expected)
+        if epoch >= capacity.lifetime:
+            raise Refused("BadRange", start=epoch, end=epoch + 1, lifetime=capacity.lifetime)
+        if epoch in capacity.records:
+            raise Refused("AlreadyRecorded", capacity=capacity.id, epoch=epoch)
+        self._check_ended(capacity, epoch)
+        self._verify(capacity, report)
+        capacity.records[epoch] = report
+
     def settle_missing(self, capacity_id: int) -> None:
-        """Closes the next epoch without a report: no proof, no pay."""
+        """Closes the next epoch without a report in hand: no proof, no pay."""
         capacity = self.capacity(capacity_id)
         epoch = self._next_ended(capacity)
+        kept = capacity.records.get(epoch)
+        if kept is not None:
+            capacity.credits.append(capacity.credit_for(kept.uptime_bps))
+            return
         status = self.status_of(capacity, epoch)
         if status in (Status.PENDING, Status.REPORTED):
             raise Refused(
@@ -487,13 +1012,7 @@ class Market:
             return
         if to > capacity.lifetime:
             raise Refused("BadRange", start=since, end=to, lifetime=capacity.lifetime)
-        if self.now < capacity.ends_at(to - 1):
-            raise Refused(
-                "EpochNotEnded",
-                capacity=capacity.id,
-                epoch=to - 1,
-                endsAt=capacity.ends_at(to - 1),
-            )
+        self._check_ended(capacity, to - 1)
         for epoch in range(since, to):
             if capacity.units_leased(epoch):
                 raise Refused("EpochNotIdle", capacity=capacity.id, epoch=epoch)
@@ -503,10 +1022,13 @@ class Market:
         epoch = capacity.next_epoch
         if epoch >= capacity.lifetime:
             raise Refused("LifetimeSettled", capacity=capacity.id)
+        self._check_ended(capacity, epoch)
+        return epoch
+
+    def _check_ended(self, capacity: Capacity, epoch: int) -> None:
         ends_at = capacity.ends_at(epoch)
         if self.now < ends_at:
             raise Refused("EpochNotEnded", capacity=capacity.id, epoch=epoch, endsAt=ends_at)
-        return epoch
 
     def _verify(self, capacity: Capacity, report: Report) -> None:
         for name, bps in (("uptimeBps", report.uptime_bps), ("loadBps", report.load_bps)):
@@ -537,8 +1059,7 @@ class Market:
     def claim_credit(self, caller: Account, lease_id: int, receiver: Account) -> int:
         lease = self.lease_of(lease_id)
         capacity = self.capacities[lease.capacity]
-        if caller != lease.tenant:
-            raise Refused("NotTenant", lease=lease_id, caller=caller)
+        self._check_tenant(caller, lease)
         if receiver in (NOBODY, ENGINE):
             raise Refused("BadReceiver", receiver=receiver)
         amount = capacity.credit_of(lease)
@@ -546,12 +1067,39 @@ class Market:
             capacity.token.move(ENGINE, receiver, amount)
             capacity.credit_claims.append(amount)
             capacity.credit_dust += capacity.exact_credit(lease) - amount
-            lease.credited_to = min(lease.end, capacity.next_epoch)
+            lease.credited_to = min(lease.funded_to, capacity.next_epoch)
         return amount
 
-    def transfer_lease(self, caller: Account, holder: Account, to: Account, lease_id: int) -> None:
-        """The lease, and with it all credit that is not claimed, changes hands."""
-        lease = self.lease_of(lease_id)
+    def withdraw_refund(self, caller: Account, token: Token, receiver: Account) -> int:
+        """Pays the caller's refund to whom he names."""
+        if receiver in (NOBODY, ENGINE):
+            raise Refused("BadReceiver", receiver=receiver)
+        amount = self.refund_of(token, caller)
+        if amount:
+            token.move(ENGINE, receiver, amount)
+            self.refunds.append(Refund(token, caller, -amount))
+        return amount
+
+    def transfer_lease(
+        self,
+        caller: Account,
+        holder: Account,
+        to: Account,
+        lease_id: int,
+        expected: LeaseState | None = None,
+    ) -> None:
+        """The lease, and with it all credit that is not claimed, changes hands; if the buyer says
+        what he expects, only as he expects it."""
+        if expected is not None:
+            state = self.state_of(self.lease_of(lease_id))
+            if state != expected:
+                raise Refused("StateChanged", lease=lease_id, state=state, expected=expected)
+        if to == ENGINE:
+            raise Refused("BadReceiver", receiver=to)
+        try:
+            lease = self.lease_of(lease_id)
+        except Refused:
+            raise Refused("TokenDoesNotExist") from None
         if holder != lease.tenant:
             raise Refused("TransferFromIncorrectOwner")
         if caller != holder:
@@ -560,7 +1108,7 @@ class Market:
             raise Refused("TransferToZeroAddress")
         lease.tenant = to
 
-    # Splitting
+    # Sharing revenue
 
     def transfer_shares(self, capacity_id: int, holder: Account, to: Account, amount: int) -> None:
         """Shares change hands; what they earned until now stays with who held them."""

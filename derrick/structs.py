@@ -43,11 +43,17 @@ class Tier(NamedTuple):
 
 
 class Term(NamedTuple):
-    """Predefined conditions of a lease: its length in epochs and its share of the price in bps."""
+    """Predefined conditions of a lease; see `IComputeCapacity`. Epochs, and bps of the price.
+
+    As it is by default, a lease under it is prepaid: the deposit covers any term.
+    """
 
     min_epochs: int
     max_epochs: int
     price_bps: int
+    notice_epochs: int = 0
+    deposit_epochs: int = 4_096
+    preemptible: bool = False
 
 
 class Leg(NamedTuple):

@@ -10,6 +10,11 @@ transaction whether the oracle would take it.
     check_quorum(statement, attestations, members, threshold)
     # oracle.postRoot(set_id, window, tree.root, uri, attestations)
     # lease.settle(report.as_tuple(), tree.proof(report))
+
+They also say how many units of a capacity there are, before any can be leased:
+
+    statement = CapacityUnits(chain_id, capacities, set_id, capacity, units, nonce, deadline)
+    # capacities.attestUnits(capacity, units, nonce, deadline, attest(statement, signers))
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ from derrick.merkle import MerkleTree, root_of_proof
 BPS = 10_000
 REPORT_TYPES = ("uint256", "uint32", "uint16", "uint16", "uint64", "bool")
 DOMAIN_NAME = "Derrick Telemetry"
+UNITS_DOMAIN_NAME = "Derrick Capacity"
 DOMAIN_VERSION = "1"
 # The format of OpenZeppelin's StandardMerkleTree, which can load what `ReportTree.dump` writes.
 DUMP_FORMAT = "standard-v1"
@@ -187,6 +193,45 @@ class SetRules:
         return Status.PENDING if now < self.posting_ends_at(window) else Status.BLACKOUT
 
 
+class Statement(Protocol):
+    """What a quorum of an attestor set signs."""
+
+    @property
+    def set_id(self) -> int: ...
+
+    def message(self) -> SignableMessage: ...
+
+
+def _typed_data(
+    domain: tuple[str, int, str], name: str, fields: Mapping[str, str], message: Mapping[str, Any]
+) -> dict[str, Any]:
+    """EIP-712 typed data; `domain` is its name, the chain and the verifying contract."""
+    domain_name, chain_id, contract = domain
+    return {
+        "types": {
+            "EIP712Domain": [
+                {"name": "name", "type": "string"},
+                {"name": "version", "type": "string"},
+                {"name": "chainId", "type": "uint256"},
+                {"name": "verifyingContract", "type": "address"},
+            ],
+            name: [{"name": field, "type": kind} for field, kind in fields.items()],
+        },
+        "primaryType": name,
+        "domain": {
+            "name": domain_name,
+            "version": DOMAIN_VERSION,
+            "chainId": chain_id,
+            "verifyingContract": contract,
+        },
+        "message": dict(message),
+    }
+
+
+def _digest(message: SignableMessage) -> bytes:
+    return keccak(b"\x19" + message.version + message.header + message.body)
+
+
 @dataclass(frozen=True)
 class TelemetryRoot:
     """What attestors sign: one root, for one window of one set, on one oracle of one chain."""
@@ -200,35 +245,17 @@ class TelemetryRoot:
 
     def typed_data(self) -> dict[str, Any]:
         """EIP-712 typed data, as `eth_signTypedData_v4` and hardware wallets take it."""
-        return {
-            "types": {
-                "EIP712Domain": [
-                    {"name": "name", "type": "string"},
-                    {"name": "version", "type": "string"},
-                    {"name": "chainId", "type": "uint256"},
-                    {"name": "verifyingContract", "type": "address"},
-                ],
-                "TelemetryRoot": [
-                    {"name": "setId", "type": "uint256"},
-                    {"name": "window", "type": "uint256"},
-                    {"name": "root", "type": "bytes32"},
-                    {"name": "leavesURI", "type": "string"},
-                ],
-            },
-            "primaryType": "TelemetryRoot",
-            "domain": {
-                "name": DOMAIN_NAME,
-                "version": DOMAIN_VERSION,
-                "chainId": self.chain_id,
-                "verifyingContract": self.oracle,
-            },
-            "message": {
+        return _typed_data(
+            (DOMAIN_NAME, self.chain_id, self.oracle),
+            "TelemetryRoot",
+            {"setId": "uint256", "window": "uint256", "root": "bytes32", "leavesURI": "string"},
+            {
                 "setId": self.set_id,
                 "window": self.window,
                 "root": self.root,
                 "leavesURI": self.leaves_uri,
             },
-        }
+        )
 
     def message(self) -> SignableMessage:
         """As eth-account and ape accounts sign it."""
@@ -236,8 +263,43 @@ class TelemetryRoot:
 
     def digest(self) -> bytes:
         """The 32 bytes under the signature: the contract's `digestOf`."""
-        message = self.message()
-        return keccak(b"\x19" + message.version + message.header + message.body)
+        return _digest(self.message())
+
+
+@dataclass(frozen=True)
+class CapacityUnits:
+    """What attestors sign on a capacity: how many units there are.
+
+    `capacities` is the contract that keeps the deeds. `set_id`, the capacity's own attestor set, is
+    not signed: a capacity has one for good. `deadline` is the last second, in Unix time, at which
+    the statement can be brought.
+    """
+
+    chain_id: int
+    capacities: str
+    set_id: int
+    capacity: int
+    units: int
+    nonce: int
+    deadline: int
+
+    def typed_data(self) -> dict[str, Any]:
+        """EIP-712 typed data, as `eth_signTypedData_v4` and hardware wallets take it."""
+        fields = ("capacity", "units", "nonce", "deadline")
+        return _typed_data(
+            (UNITS_DOMAIN_NAME, self.chain_id, self.capacities),
+            "CapacityUnits",
+            dict.fromkeys(fields, "uint256"),
+            {field: getattr(self, field) for field in fields},
+        )
+
+    def message(self) -> SignableMessage:
+        """As eth-account and ape accounts sign it."""
+        return encode_typed_data(full_message=self.typed_data())
+
+    def digest(self) -> bytes:
+        """The 32 bytes under the signature: the contract's `unitsDigest`."""
+        return _digest(self.message())
 
 
 class Attestation(NamedTuple):
@@ -261,7 +323,7 @@ def sort_attestations(attestations: Iterable[Attestation]) -> list[Attestation]:
     return sorted(attestations, key=lambda attestation: int(attestation.signer, 16))
 
 
-def attest(statement: TelemetryRoot, signers: Iterable[Signer]) -> list[Attestation]:
+def attest(statement: Statement, signers: Iterable[Signer]) -> list[Attestation]:
     """Signatures of all signers, sorted."""
     message = statement.message()
     return sort_attestations(
@@ -269,7 +331,7 @@ def attest(statement: TelemetryRoot, signers: Iterable[Signer]) -> list[Attestat
     )
 
 
-def recover(statement: TelemetryRoot, signature: bytes) -> str:
+def recover(statement: Statement, signature: bytes) -> str:
     """The address of the key that made a signature of 65 bytes, or of 64 (EIP-2098).
 
     Raises TelemetryError where no key can have made it.
@@ -286,7 +348,7 @@ def recover(statement: TelemetryRoot, signature: bytes) -> str:
 
 
 def check_quorum(
-    statement: TelemetryRoot,
+    statement: Statement,
     attestations: Sequence[Attestation],
     members: Iterable[str],
     threshold: int,
@@ -303,7 +365,7 @@ def check_quorum(
         if to_checksum_address(signer) not in known:
             raise TelemetryError(f"{signer} is no member of set {statement.set_id}")
         if recover(statement, signature) != to_checksum_address(signer):
-            raise TelemetryError(f"not a signature of {signer} over this root")
+            raise TelemetryError(f"not a signature of {signer} over this statement")
 
 
 def _signature_bytes(signer: Signer, message: SignableMessage) -> bytes:

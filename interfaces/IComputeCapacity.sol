@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IDeedRenderer} from "interfaces/IDeedRenderer.sol";
+import {IPricing} from "interfaces/IPricing.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 
 /// @title The deed of a compute capacity (ERC-721)
@@ -66,26 +68,37 @@ interface IComputeCapacity {
         SlaTier[] tiers;
     }
 
-    /// @notice Predefined conditions of a lease. Never changes once written.
+    /// @notice Predefined conditions of a lease. Never changes once written; an edit is a new version.
+    /// @dev On-demand (short notice, a deposit of 0 or 1), reserved (a longer notice and deposit),
+    /// prepaid (a deposit of the whole term) and spot (preemptible) are settings of this one struct.
     /// @param minEpochs The shortest lease, 1 … 4,096 epochs.
     /// @param maxEpochs The longest lease, `minEpochs` … 4,096 epochs.
     /// @param priceBps Rent as a share of the capacity's price, in bps, 1 … 50,000.
+    /// @param noticeEpochs Epochs for which rent stays due after a tenant ends the lease, 0 … 4,096.
+    /// @param depositEpochs Epochs of rent paid ahead: they pay the end of the term, and are forfeited
+    /// when the tenant ends it early or stops paying, 0 … 4,096. More than the term is the term.
+    /// @param preemptible Whether the deed owner, or a dearer lease, may end it with a full refund.
     struct Term {
         uint16 minEpochs;
         uint16 maxEpochs;
         uint16 priceBps;
+        uint16 noticeEpochs;
+        uint16 depositEpochs;
+        bool preemptible;
     }
 
     /// @notice What the lease engine needs to sign a lease, read in one call.
     /// @param origin See `CapacityConfig`.
     /// @param epochLength See `CapacityConfig`.
     /// @param lifetimeEpochs See `CapacityConfig`.
-    /// @param units See `CapacityConfig`.
+    /// @param units Units that can be leased: those the attestors have attested.
     /// @param open Whether the deed owner takes new leases.
     /// @param minEpochs See `Term`.
     /// @param maxEpochs See `Term`.
+    /// @param noticeEpochs See `Term`.
+    /// @param depositEpochs See `Term`.
     /// @param stablecoin See `CapacityConfig`.
-    /// @param rent Rent per unit and epoch under the asked term, in base units, rounded up; below 2^88.
+    /// @param rent Rent per unit and epoch for what was asked, in base units, rounded up; below 2^88.
     struct Offer {
         uint40 origin;
         uint24 epochLength;
@@ -94,6 +107,8 @@ interface IComputeCapacity {
         bool open;
         uint16 minEpochs;
         uint16 maxEpochs;
+        uint16 noticeEpochs;
+        uint16 depositEpochs;
         address stablecoin;
         uint256 rent;
     }
@@ -132,8 +147,15 @@ interface IComputeCapacity {
     /// @param term Index of the term that takes no new leases from now on.
     event TermRetired(uint256 indexed capacity, uint256 indexed term);
     /// @param capacity The capacity.
-    /// @param price New price per unit and epoch, in base units of the stablecoin.
+    /// @param price New fixed price per unit and epoch, in base units of the stablecoin.
     event PriceSet(uint256 indexed capacity, uint256 price);
+    /// @param capacity The capacity.
+    /// @param pricing The module that prices new leases; zero for the fixed price.
+    event PricingSet(uint256 indexed capacity, IPricing pricing);
+    /// @param capacity The capacity.
+    /// @param units Units that its attestors say are there.
+    /// @param nonce How many statements came before.
+    event UnitsAttested(uint256 indexed capacity, uint256 units, uint256 nonce);
     /// @param capacity The capacity.
     /// @param open Whether new leases are taken.
     event OpenSet(uint256 indexed capacity, bool open);
@@ -156,8 +178,10 @@ interface IComputeCapacity {
     error TooManyTerms(uint256 capacity, uint256 active, uint256 ever);
     /// @dev A capacity needs at least one term when it is registered.
     error NoTerms();
-    /// @dev `rent` per unit and epoch lies below the floor of the capacity, `floor`.
-    error BelowPriceFloor(uint256 capacity, uint256 rent, uint256 floor);
+    /// @dev Statements about units count up from 0: `expected` is next.
+    error WrongNonce(uint256 capacity, uint256 nonce, uint256 expected);
+    /// @dev The statement held until `deadline`.
+    error StatementExpired(uint256 capacity, uint256 deadline);
     /// @dev The index of the hardware class is stale, broken or missing, so the floor is unknown.
     error IndexInvalid(bytes32 hardwareClass);
 
@@ -176,8 +200,29 @@ interface IComputeCapacity {
         address to
     ) external returns (uint256 capacity);
 
-    /// @notice Sets the price for new leases. Deed owner only.
+    /// @notice Sets the fixed price for new leases, 1 … 2^85. Deed owner only.
     function setPrice(uint256 capacity, uint256 price) external;
+
+    /// @notice Sets the module that prices new leases; zero for the fixed price. Deed owner only.
+    /// @dev Any contract will do: it is only ever called statically, tenants pass the most that they
+    /// pay, and no rent goes below the price floor.
+    function setPricing(uint256 capacity, IPricing pricing) external;
+
+    /// @notice Takes the attestors' word on how many units there are. Anyone may bring it.
+    /// @dev Signed is EIP-712 `CapacityUnits(uint256 capacity,uint256 units,uint256 nonce,uint256
+    /// deadline)` under this chain and contract (domain "Derrick Capacity", version "1") by a quorum
+    /// of the capacity's own set. Fewer units bar new leases only; signed ones stay.
+    /// @param units 0 … the capacity's own; no lease raises an epoch's use above it.
+    /// @param nonce `attestationNonce(capacity)`.
+    /// @param deadline The last second at which the statement can be brought.
+    /// @param attestations At least the set's threshold, by members, strictly rising by signer.
+    function attestUnits(
+        uint256 capacity,
+        uint256 units,
+        uint256 nonce,
+        uint256 deadline,
+        ITelemetryOracle.Attestation[] calldata attestations
+    ) external;
 
     /// @notice Opens or closes the capacity to new leases. Deed owner only.
     function setOpen(uint256 capacity, bool open) external;
@@ -189,8 +234,19 @@ interface IComputeCapacity {
     /// @notice Takes a term off for new leases; signed ones keep it. Deed owner only.
     function retireTerm(uint256 capacity, uint256 term) external;
 
+    /// @notice Retires a term and writes its new version. Deed owner only. Signed leases keep theirs.
+    /// @return newTerm Index of the new version.
+    function editTerm(
+        uint256 capacity,
+        uint256 term,
+        Term calldata conditions
+    ) external returns (uint256 newTerm);
+
     /// @notice Where attestor sets are known.
     function TELEMETRY() external view returns (ITelemetryOracle);
+
+    /// @notice What draws deeds.
+    function RENDERER() external view returns (IDeedRenderer);
 
     /// @notice The id that the next registration gets.
     function nextCapacity() external view returns (uint256);
@@ -198,8 +254,25 @@ interface IComputeCapacity {
     /// @notice All that is fixed for good.
     function configOf(uint256 capacity) external view returns (CapacityConfig memory);
 
-    /// @notice Price per unit and epoch, in base units, before a term's `priceBps`.
+    /// @notice Fixed price per unit and epoch, in base units, before a term's `priceBps`.
     function priceOf(uint256 capacity) external view returns (uint256);
+
+    /// @notice The module that prices new leases; zero where the fixed price holds.
+    function pricingOf(uint256 capacity) external view returns (IPricing);
+
+    /// @notice Units that can be leased: those that the attestors have attested.
+    function attestedUnits(uint256 capacity) external view returns (uint256);
+
+    /// @notice The nonce that the next statement about units must carry.
+    function attestationNonce(uint256 capacity) external view returns (uint256);
+
+    /// @notice What attestors sign about units.
+    function unitsDigest(
+        uint256 capacity,
+        uint256 units,
+        uint256 nonce,
+        uint256 deadline
+    ) external view returns (bytes32);
 
     /// @notice Whether new leases are taken.
     function isOpen(uint256 capacity) external view returns (bool);
@@ -218,9 +291,17 @@ interface IComputeCapacity {
     /// stablecoin's decimals. Reverts with `IndexInvalid` where there is a floor and no index.
     function priceFloorOf(uint256 capacity) external view returns (uint256);
 
-    /// @notice What a lease would be signed on. Reverts unless the term is active and the rent is at
-    /// or above the floor.
-    function offerOf(uint256 capacity, uint256 term) external view returns (Offer memory);
+    /// @notice What a lease of `units` for epochs [start, end) would be signed on now. Reverts unless
+    /// the term is active. The rent is the price, by the module if there is one, times the term's
+    /// `priceBps`, rounded up, and at least the price floor. It is 0 where a module cannot be asked,
+    /// since start is not below end or end lies beyond the lifetime: nothing can be signed there.
+    function offerOf(
+        uint256 capacity,
+        uint256 term,
+        uint256 start,
+        uint256 end,
+        uint256 units
+    ) external view returns (Offer memory);
 
     /// @notice What settlement goes by.
     function serviceLevelOf(uint256 capacity) external view returns (ServiceLevel memory);

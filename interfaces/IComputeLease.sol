@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {ILeaseEdits} from "interfaces/ILeaseEdits.sol";
+import {ILeaseRenderer} from "interfaces/ILeaseRenderer.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 
 /// @title The lease of compute (ERC-721)
@@ -8,152 +10,80 @@ import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 /// when signed. Whoever holds the token is the tenant; unclaimed credit goes with it.
 /// @dev The tenant's rent waits in escrow here, is earned epoch by epoch as reports settle, and then
 /// belongs to the capacity's payee. Settlement costs the same for one lease and for ten thousand.
-interface IComputeLease {
-    /// @notice What to lease and on which conditions.
-    /// @param capacity The capacity.
-    /// @param term Index of the capacity's term.
-    /// @param units How many units, at least 1.
-    /// @param start First epoch: not begun yet.
-    /// @param end First epoch that is no longer leased.
-    /// @param maxRent The most that the tenant agrees to pay per unit and epoch, in base units.
-    /// @param tenant Who gets the lease; no receiver hook is called.
-    struct LeaseRequest {
-        uint256 capacity;
-        uint256 term;
-        uint256 units;
-        uint256 start;
-        uint256 end;
-        uint256 maxRent;
-        address tenant;
-    }
+///
+/// Time. `current` is the epoch now running. Every edit of calendar and rent schedule touches epochs
+/// above it only, so that settlement may lag behind without any of it coming out wrong.
+///
+/// Funding. A lease is paid up to `fundedTo`. Until the last `depositEpochs` of its term are all that
+/// is left, these are held as a deposit; then the deposit pays them and `fundedTo` is `end`. Once
+/// current ≥ fundedTo and fundedTo < end the lease has lapsed: nobody can fund or edit it any more,
+/// and anyone may call `lapse`. From then on it stands as one that ended at `fundedTo`.
+interface IComputeLease is ILeaseEdits {
+    // ------------------------------------------------------------------ signing
 
-    /// @notice A lease, one storage word.
-    /// @param start First epoch.
-    /// @param end First epoch that is no longer leased.
-    /// @param fundedTo First epoch that is not paid for; `end`, since the whole term is paid at signing.
-    /// @param creditedTo Credits of epochs below this have been claimed.
-    /// @param units Units leased.
-    /// @param term Index of the capacity's term it was signed under.
-    /// @param rent Rent per unit and epoch, in base units.
-    struct Lease {
-        uint32 start;
-        uint32 end;
-        uint32 fundedTo;
-        uint32 creditedTo;
-        uint16 units;
-        uint8 term;
-        uint88 rent;
-    }
-
-    /// @param lease The new lease.
-    /// @param capacity The capacity.
-    /// @param tenant Its first holder.
-    /// @param payer Who paid.
-    /// @param conditions The lease as signed.
-    /// @param paid Base units taken into escrow.
-    event Leased(
-        uint256 indexed lease,
-        uint256 indexed capacity,
-        address indexed tenant,
-        address payer,
-        Lease conditions,
-        uint256 paid
-    );
-    /// @param capacity The capacity.
-    /// @param epoch The epoch that is now settled.
-    /// @param rent Rent of all its leases in that epoch, in base units.
-    /// @param creditBps Share of it that goes back to the tenants.
-    /// @param credit That share, in base units, rounded up.
-    /// @param status How the attestors' word stood.
-    /// @param uptimeBps From the report; 0 without one.
-    /// @param loadBps From the report; 0 without one.
-    /// @param energyWh From the report; 0 without one.
-    event EpochSettled(
-        uint256 indexed capacity,
-        uint256 indexed epoch,
-        uint256 rent,
-        uint256 creditBps,
-        uint256 credit,
-        ITelemetryOracle.Status status,
-        uint256 uptimeBps,
-        uint256 loadBps,
-        uint256 energyWh
-    );
-    /// @param capacity The capacity.
-    /// @param epoch The epoch whose report is kept until its turn.
-    /// @param uptimeBps From the report.
-    /// @param loadBps From the report.
-    /// @param energyWh From the report.
-    event ReportRecorded(
-        uint256 indexed capacity,
-        uint256 indexed epoch,
-        uint256 uptimeBps,
-        uint256 loadBps,
-        uint256 energyWh
-    );
-    /// @param capacity The capacity.
-    /// @param from First idle epoch that was passed.
-    /// @param to First epoch that was not passed.
-    event IdleEpochsPassed(uint256 indexed capacity, uint256 from, uint256 to);
-    /// @param capacity The capacity.
-    /// @param payee Who got the rent.
-    /// @param amount Base units moved.
-    event Released(uint256 indexed capacity, address indexed payee, uint256 amount);
-    /// @param lease The lease.
-    /// @param receiver Who got the credit.
-    /// @param creditedTo Credits of epochs below this are claimed now.
-    /// @param amount Base units moved.
-    event CreditClaimed(
-        uint256 indexed lease,
-        address indexed receiver,
-        uint256 creditedTo,
-        uint256 amount
-    );
-
-    /// @dev No lease has this id.
-    error UnknownLease(uint256 lease);
-    /// @dev `caller` does not hold `lease`, nor is approved for it.
-    error NotTenant(uint256 lease, address caller);
-    /// @dev The capacity takes no new leases.
-    error CapacityClosed(uint256 capacity);
-    /// @dev Units must be 1 … the capacity's own.
-    error BadUnits(uint256 units, uint256 max);
-    /// @dev `start` must be an epoch that has not begun; the next such is `earliest`.
-    error StartPassed(uint256 start, uint256 earliest);
-    /// @dev A lease must end after it starts, within the capacity's lifetime.
-    error BadRange(uint256 start, uint256 end, uint256 lifetime);
-    /// @dev The term allows `min` … `max` epochs.
-    error LengthOutsideTerm(uint256 length, uint256 min, uint256 max);
-    /// @dev The rent per unit and epoch is above what the tenant agreed to.
-    error RentAboveMax(uint256 rent, uint256 maxRent);
-    /// @dev In at least one epoch of [start, end) fewer units are free than asked for.
-    error NotEnoughUnits(uint256 asked, uint256 free);
-    /// @dev Reports are settled in order: `expected` is next.
-    error NotNextEpoch(uint256 capacity, uint256 epoch, uint256 expected);
-    /// @dev A report of this epoch is kept already.
-    error AlreadyRecorded(uint256 capacity, uint256 epoch);
-    /// @dev The epoch ends at `endsAt`.
-    error EpochNotEnded(uint256 capacity, uint256 epoch, uint256 endsAt);
-    /// @dev All epochs of the capacity are settled.
-    error LifetimeSettled(uint256 capacity);
-    /// @dev The attestors can still report the epoch, or a report can still be shown.
-    error ReportStillPossible(uint256 capacity, uint256 epoch, ITelemetryOracle.Status status);
-    /// @dev The epoch is leased, so it must be settled, not passed.
-    error EpochNotIdle(uint256 capacity, uint256 epoch);
-    /// @dev The capacity has had 10^9 − 1 leases.
-    error TooManyLeases(uint256 capacity);
-    /// @dev The deeds look attestor sets up in another oracle, `known`.
-    error ForeignOracle(address telemetry, address known);
-    /// @dev An address that must be set is zero, or the contract itself.
-    error BadReceiver(address receiver);
-    /// @dev More would leave than the tenants of the capacity ever paid in. Cannot happen.
-    error Overdrawn(uint256 capacity, uint256 paidIn, uint256 paidOut);
-
-    /// @notice Signs a lease and takes the rent of the whole term from the caller.
+    /// @notice Signs a lease and takes from the caller the rent of its first max(1, noticeEpochs)
+    /// epochs and its deposit; of the whole term where that is not more.
     /// @dev Safety rests on: the stablecoin moves exactly what it says. Liveness rests on nothing:
     /// every epoch can be settled by anyone, whatever the attestors and the operator do.
     /// @return leaseId capacity × 10^9 + a count from 1.
     function lease(LeaseRequest calldata request) external returns (uint256 leaseId);
+
+    /// @notice `lease` that first takes the missing units from spot leases.
+    /// @dev In the order given, each victim gives only units that are still missing in epochs that it
+    /// holds, if its signed rent per unit is at least 5 % below the new one; one that is not needed
+    /// is left alone. What is taken ends at the later of the victim's start and the new lease's, or
+    /// where its funding ends if that is earlier; all that was paid beyond is credited to the
+    /// holder, the deposit included. If only some of its units are taken, these become a lease of
+    /// their own, split off it. A lease that has evicted owes at least one epoch, whatever its term's
+    /// notice. Gas grows with the victims, which the caller chooses.
+    function leaseEvicting(
+        LeaseRequest calldata request,
+        uint256[] calldata victims
+    ) external returns (uint256 leaseId);
+
+    /// @notice `lease`, with the caller's EIP-2612 permit for the capacity's stablecoin.
+    /// @dev A permit that somebody has brought already does no harm: then the allowance stands.
+    function leaseWithPermit(
+        LeaseRequest calldata request,
+        Permit calldata permit
+    ) external returns (uint256 leaseId);
+
+    /// @notice Brings the caller's EIP-2612 permit for a capacity's stablecoin, to go before `topUp` or
+    /// others in one `multicall`. Does nothing where the token refuses it.
+    function permitStablecoin(uint256 capacity, Permit calldata permit) external;
+
+    // ------------------------------------------------------------------ paying on
+
+    /// @notice Pays for `epochs` more. Anyone, for any lease. Only while current < fundedTo.
+    /// @dev Up to the epochs that the deposit pays; when only these are left, it does.
+    /// @return paid Base units taken from the caller.
+    function topUp(uint256 leaseId, uint256 epochs) external returns (uint256 paid);
+
+    // ------------------------------------------------------------------ using
+
+    /// @notice ERC-4907: who was granted the use of the lease; zero once that has expired.
+    function userOf(uint256 tokenId) external view returns (address);
+
+    /// @notice ERC-4907: until when; also once it is past.
+    function userExpires(uint256 tokenId) external view returns (uint256);
+
+    /// @notice Whether `who` may use the leased units now: an epoch of the lease is running and paid
+    /// for, and `who` is its user or, where there is none, its holder. Never reverts.
+    function isActive(uint256 leaseId, address who) external view returns (bool);
+
+    /// @notice Transfers the lease if it is as the buyer expects. See `stateOf`.
+    function transferFrom(
+        address from,
+        address to,
+        uint256 leaseId,
+        bytes32 expectedState
+    ) external;
+
+    /// @notice keccak256(abi.encode(leaseOf(leaseId), userOf(leaseId), userExpires(leaseId))), the user
+    /// and his expiry as 0 once expired: all of a lease that a holder could change before a sale.
+    function stateOf(uint256 leaseId) external view returns (bytes32);
+
+    // ------------------------------------------------------------------ settling
 
     /// @notice Settles the next epoch of a capacity from its report. Anyone.
     /// @dev The credit is rounded up, so that tenants as a whole never lose a base unit.
@@ -173,6 +103,8 @@ interface IComputeLease {
     /// @dev Gas grows with (to − next) / 16; the caller chooses `to`.
     function passIdle(uint256 capacity, uint256 to) external;
 
+    // ------------------------------------------------------------------ paying out
+
     /// @notice Moves what is earned and not yet released to the capacity's payee. Anyone.
     /// @return amount Base units moved; 0 if there is nothing.
     function release(uint256 capacity) external returns (uint256 amount);
@@ -181,23 +113,50 @@ interface IComputeLease {
     /// @return amount Base units moved, rounded down; 0 if there is nothing.
     function claimCredit(uint256 leaseId, address receiver) external returns (uint256 amount);
 
+    /// @notice Pays the caller's refund to any address he names.
+    /// @return amount Base units moved; 0 if there is nothing.
+    function withdrawRefund(address stablecoin, address receiver) external returns (uint256 amount);
+
+    // ------------------------------------------------------------------ views
+
+    /// @notice The code of `ILeaseEdits`.
+    function EDITS() external view returns (address);
+
+    /// @notice What draws leases.
+    function RENDERER() external view returns (ILeaseRenderer);
+
     /// @notice The lease. Reverts with `UnknownLease`.
     function leaseOf(uint256 leaseId) external view returns (Lease memory);
 
     /// @notice The capacity that a lease is of: leaseId / 10^9.
     function capacityOf(uint256 leaseId) external pure returns (uint256);
 
-    /// @notice What `lease` would charge now; reverts as it would, but for payment.
+    /// @notice What `lease` would charge now; reverts as it would, but for payment and free units.
     /// @return rent Rent per unit and epoch.
-    /// @return total Base units to pay at signing.
+    /// @return paid Base units to pay at signing.
+    /// @return missing Units that are not free in the epoch where fewest are: 0, or spot leases would
+    /// have to be evicted.
     function quote(
         LeaseRequest calldata request
-    ) external view returns (uint256 rent, uint256 total);
+    ) external view returns (uint256 rent, uint256 paid, uint256 missing);
+
+    /// @notice What `terminate` would do now, but for who may call it and the user's right.
+    function terminationOf(uint256 leaseId) external view returns (Settlement memory);
+
+    /// @notice Base units held as the lease's deposit: 0 once it pays the last epochs.
+    function depositOf(uint256 leaseId) external view returns (uint256);
 
     /// @notice What `claimCredit` would pay now.
     function creditOf(uint256 leaseId) external view returns (uint256);
 
-    /// @notice Net rent ever earned by the payee of a capacity, released or not. Never falls.
+    /// @notice What `withdrawRefund` would pay now.
+    function refundOf(address stablecoin, address account) external view returns (uint256);
+
+    /// @notice Whether the lease took units from spot leases: it owes at least its first epoch.
+    function hasEvicted(uint256 leaseId) external view returns (bool);
+
+    /// @notice Net rent ever earned by the payee of a capacity, released or not, forfeited deposits
+    /// included. Never falls.
     function earnedOf(uint256 capacity) external view returns (uint256);
 
     /// @notice Net rent ever earned, and how much of it has been released.
@@ -206,7 +165,8 @@ interface IComputeLease {
     /// @notice The next epoch to settle, and the total rent of the one before it.
     function settledTo(uint256 capacity) external view returns (uint256 nextEpoch, uint256 rate);
 
-    /// @notice What tenants of a capacity ever paid in, and what they got back as credits.
+    /// @notice How many leases a capacity ever had, what tenants paid in less what was credited to
+    /// refunds and bounties, and what they got back as credits.
     function accountOf(
         uint256 capacity
     ) external view returns (uint256 leases, uint256 paidIn, uint256 creditsPaid);
@@ -217,12 +177,13 @@ interface IComputeLease {
     /// @notice Units leased in `epoch`.
     function unitsLeasedAt(uint256 capacity, uint256 epoch) external view returns (uint256);
 
-    /// @notice The most units leased in any epoch of [from, to).
-    function peakUnitsLeased(
+    /// @notice The most units leased in any epoch of [from, to), and the sum over all of them; one pass,
+    /// sixteen epochs at a time. Both 0 where from ≥ to.
+    function occupancyOf(
         uint256 capacity,
         uint256 from,
         uint256 to
-    ) external view returns (uint256);
+    ) external view returns (uint256 peak, uint256 unitEpochs);
 
     /// @notice Change of the capacity's total rent at `epoch`.
     function rentDeltaAt(uint256 capacity, uint256 epoch) external view returns (int256);

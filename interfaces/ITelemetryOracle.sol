@@ -128,6 +128,15 @@ interface ITelemetryOracle {
         Attestation[] calldata attestations
     ) external;
 
+    /// @notice Reverts unless a quorum of the set has signed `digest`.
+    /// @param digest What was signed; the caller sees to it that it cannot be signed for anything else.
+    /// @param attestations At least the threshold, by members, strictly rising by signer.
+    function requireQuorum(
+        uint256 setId,
+        bytes32 digest,
+        Attestation[] calldata attestations
+    ) external view;
+
     /// @notice Reverts unless `report` is in the root of the window that holds `epochEnd`, and the
     /// time to show it is not over.
     /// @dev The oracle knows no capacities: the caller must derive `setId` and `epochEnd` from the

@@ -2,17 +2,19 @@
 pragma solidity ^0.8.24;
 
 import {ERC721} from "solady/tokens/ERC721.sol";
+import {EIP712} from "solady/utils/EIP712.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {LibString} from "solady/utils/LibString.sol";
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {IComputeIndex} from "interfaces/IComputeIndex.sol";
+import {IDeedRenderer} from "interfaces/IDeedRenderer.sol";
+import {IPricing} from "interfaces/IPricing.sol";
 import {IStablecoinRegistry} from "interfaces/IStablecoinRegistry.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 import {SlaSchedule} from "../libraries/SlaSchedule.sol";
 
 /// @title The deed of a compute capacity
 /// @notice See IComputeCapacity for the whole documentation.
-contract ComputeCapacity is IComputeCapacity, ERC721 {
+contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     using FixedPointMathLib for uint256;
 
     uint256 internal constant BPS = 1e4;
@@ -22,19 +24,24 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
     uint256 internal constant MAX_ACTIVE_TERMS = 8;
     uint256 internal constant MAX_TERMS = 255;
     uint256 internal constant MAX_LEASE_EPOCHS = 4096;
+    bytes32 internal constant CAPACITY_UNITS_TYPEHASH = keccak256(
+        "CapacityUnits(uint256 capacity,uint256 units,uint256 nonce,uint256 deadline)"
+    );
 
     /// @dev What a lease reads beside its term: one word. The clock stands in the service level too, so
-    /// that signing and settling each read one word of it.
+    /// that signing and settling each read one word of it. `priced` says that a module stands in for
+    /// the fixed price.
     struct Desk {
         uint88 price;
         uint40 origin;
         uint24 epochLength;
         uint24 lifetimeEpochs;
-        uint16 units;
+        uint16 attestedUnits;
         uint16 priceFloorBps;
         uint8 terms;
         uint8 activeTerms;
         bool open;
+        bool priced;
     }
 
     /// @dev A term and, to save a lease a word, the capacity's stablecoin: one word.
@@ -42,6 +49,9 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
         uint16 minEpochs;
         uint16 maxEpochs;
         uint16 priceBps;
+        uint16 noticeEpochs;
+        uint16 depositEpochs;
+        bool preemptible;
         bool active;
         address stablecoin;
     }
@@ -56,12 +66,15 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
         uint32 wattsPerUnit;
         uint16 pueBps;
         uint16 committedUptimeBps;
+        uint16 units;
     }
 
     IStablecoinRegistry public immutable STABLECOINS;
     IComputeIndex public immutable INDEX;
     /// @inheritdoc IComputeCapacity
     ITelemetryOracle public immutable TELEMETRY;
+    /// @inheritdoc IComputeCapacity
+    IDeedRenderer public immutable RENDERER;
 
     /// @inheritdoc IComputeCapacity
     uint256 public nextCapacity = 1;
@@ -73,6 +86,10 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
     mapping(uint256 capacity => bytes32) internal _hardwareClasses;
     mapping(uint256 capacity => Machine) internal _machines;
     mapping(uint256 capacity => mapping(uint256 term => TermSlot)) internal _terms;
+    /// @inheritdoc IComputeCapacity
+    mapping(uint256 capacity => IPricing) public pricingOf;
+    /// @inheritdoc IComputeCapacity
+    mapping(uint256 capacity => uint256) public attestationNonce;
 
     modifier onlyDeedOwner(uint256 capacity) {
         _requireExists(capacity);
@@ -83,13 +100,21 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
     /// @param stablecoins Which tokens new capacities may settle in.
     /// @param index Prices by hardware class, for price floors.
     /// @param telemetry Where attestor sets are known.
-    constructor(IStablecoinRegistry stablecoins, IComputeIndex index, ITelemetryOracle telemetry) {
+    /// @param renderer What draws deeds.
+    constructor(
+        IStablecoinRegistry stablecoins,
+        IComputeIndex index,
+        ITelemetryOracle telemetry,
+        IDeedRenderer renderer
+    ) {
         require(address(stablecoins) != address(0), BadAddress("stablecoins", address(0)));
         require(address(index) != address(0), BadAddress("index", address(0)));
         require(address(telemetry) != address(0), BadAddress("telemetry", address(0)));
+        require(address(renderer) != address(0), BadAddress("renderer", address(0)));
         STABLECOINS = stablecoins;
         INDEX = index;
         TELEMETRY = telemetry;
+        RENDERER = renderer;
     }
 
     // ------------------------------------------------------------------ registering
@@ -135,11 +160,12 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
             origin: config.origin,
             epochLength: config.epochLength,
             lifetimeEpochs: config.lifetimeEpochs,
-            units: config.units,
+            attestedUnits: 0,
             priceFloorBps: config.priceFloorBps,
             terms: 0,
             activeTerms: 0,
-            open: true
+            open: true,
+            priced: false
         });
         _machines[capacity] = Machine({
             site: config.site,
@@ -149,7 +175,8 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
             acceleratorsPerUnit: config.acceleratorsPerUnit,
             wattsPerUnit: config.wattsPerUnit,
             pueBps: config.pueBps,
-            committedUptimeBps: config.committedUptimeBps
+            committedUptimeBps: config.committedUptimeBps,
+            units: config.units
         });
         _hardwareClasses[capacity] = config.hardwareClass;
         _payees[capacity] = config.payee;
@@ -207,6 +234,41 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
     }
 
     /// @inheritdoc IComputeCapacity
+    function setPricing(uint256 capacity, IPricing pricing) external onlyDeedOwner(capacity) {
+        bool priced = address(pricing) != address(0);
+        require(
+            !priced || address(pricing).code.length != 0,
+            BadAddress("pricing", address(pricing))
+        );
+        pricingOf[capacity] = pricing;
+        _desks[capacity].priced = priced;
+        emit PricingSet(capacity, pricing);
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function attestUnits(
+        uint256 capacity,
+        uint256 units,
+        uint256 nonce,
+        uint256 deadline,
+        ITelemetryOracle.Attestation[] calldata attestations
+    ) external {
+        // Check
+        _requireExists(capacity);
+        _checkRange("units", units, 0, _machines[capacity].units);
+        uint256 expected = attestationNonce[capacity];
+        require(nonce == expected, WrongNonce(capacity, nonce, expected));
+        require(block.timestamp <= deadline, StatementExpired(capacity, deadline));
+        bytes32 digest = unitsDigest(capacity, units, nonce, deadline);
+        TELEMETRY.requireQuorum(_levels[capacity].attestorSet, digest, attestations);
+
+        // Effect
+        attestationNonce[capacity] = nonce + 1;
+        _desks[capacity].attestedUnits = uint16(units); // at most the capacity's own
+        emit UnitsAttested(capacity, units, nonce);
+    }
+
+    /// @inheritdoc IComputeCapacity
     function setOpen(uint256 capacity, bool open) external onlyDeedOwner(capacity) {
         _desks[capacity].open = open;
         emit OpenSet(capacity, open);
@@ -222,6 +284,20 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
 
     /// @inheritdoc IComputeCapacity
     function retireTerm(uint256 capacity, uint256 term) external onlyDeedOwner(capacity) {
+        _retireTerm(capacity, term);
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function editTerm(
+        uint256 capacity,
+        uint256 term,
+        Term calldata conditions
+    ) external onlyDeedOwner(capacity) returns (uint256 newTerm) {
+        _retireTerm(capacity, term);
+        return _addTerm(capacity, conditions);
+    }
+
+    function _retireTerm(uint256 capacity, uint256 term) internal {
         TermSlot storage slot = _terms[capacity][term];
         require(slot.active, TermNotActive(capacity, term));
         slot.active = false;
@@ -239,6 +315,8 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
         _checkRange("minEpochs", conditions.minEpochs, 1, MAX_LEASE_EPOCHS);
         _checkRange("maxEpochs", conditions.maxEpochs, conditions.minEpochs, MAX_LEASE_EPOCHS);
         _checkRange("priceBps", conditions.priceBps, 1, 5 * BPS);
+        _checkRange("noticeEpochs", conditions.noticeEpochs, 0, MAX_LEASE_EPOCHS);
+        _checkRange("depositEpochs", conditions.depositEpochs, 0, MAX_LEASE_EPOCHS);
 
         Desk storage desk = _desks[capacity];
         term = desk.terms;
@@ -253,6 +331,9 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
             minEpochs: conditions.minEpochs,
             maxEpochs: conditions.maxEpochs,
             priceBps: conditions.priceBps,
+            noticeEpochs: conditions.noticeEpochs,
+            depositEpochs: conditions.depositEpochs,
+            preemptible: conditions.preemptible,
             active: true,
             stablecoin: _stablecoins[capacity]
         });
@@ -262,24 +343,37 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
     // ------------------------------------------------------------------ what the lease engine reads
 
     /// @inheritdoc IComputeCapacity
-    function offerOf(uint256 capacity, uint256 term) external view returns (Offer memory offer) {
+    function offerOf(
+        uint256 capacity,
+        uint256 term,
+        uint256 start,
+        uint256 end,
+        uint256 units
+    ) external view returns (Offer memory offer) {
         Desk memory desk = _desks[capacity];
-        require(desk.units != 0, UnknownCapacity(capacity));
+        require(desk.epochLength != 0, UnknownCapacity(capacity));
         TermSlot memory slot = _terms[capacity][term];
         require(slot.active, TermNotActive(capacity, term));
 
         offer.origin = desk.origin;
         offer.epochLength = desk.epochLength;
         offer.lifetimeEpochs = desk.lifetimeEpochs;
-        offer.units = desk.units;
+        offer.units = desk.attestedUnits;
         offer.open = desk.open;
         offer.minEpochs = slot.minEpochs;
         offer.maxEpochs = slot.maxEpochs;
+        offer.noticeEpochs = slot.noticeEpochs;
+        offer.depositEpochs = slot.depositEpochs;
         offer.stablecoin = slot.stablecoin;
-        offer.rent = uint256(desk.price).mulDivUp(slot.priceBps, BPS);
+        uint256 price = desk.price;
+        if (desk.priced) {
+            if (start >= end || end > desk.lifetimeEpochs) return offer;
+            price = pricingOf[capacity].quote(capacity, start, end, units);
+            _checkRange("quote", price, 1, MAX_PRICE);
+        }
+        offer.rent = price.mulDivUp(slot.priceBps, BPS);
         if (desk.priceFloorBps != 0) {
-            uint256 floor = priceFloorOf(capacity);
-            require(offer.rent >= floor, BelowPriceFloor(capacity, offer.rent, floor));
+            offer.rent = FixedPointMathLib.max(offer.rent, priceFloorOf(capacity));
         }
     }
 
@@ -330,7 +424,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
         config.acceleratorsPerUnit = machine.acceleratorsPerUnit;
         config.wattsPerUnit = machine.wattsPerUnit;
         config.pueBps = machine.pueBps;
-        config.units = desk.units;
+        config.units = machine.units;
         config.epochLength = level.epochLength;
         config.lifetimeEpochs = level.lifetimeEpochs;
         config.origin = level.origin;
@@ -350,6 +444,25 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
     }
 
     /// @inheritdoc IComputeCapacity
+    function attestedUnits(uint256 capacity) external view returns (uint256) {
+        _requireExists(capacity);
+        return _desks[capacity].attestedUnits;
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function unitsDigest(
+        uint256 capacity,
+        uint256 units,
+        uint256 nonce,
+        uint256 deadline
+    ) public view returns (bytes32) {
+        return
+            _hashTypedData(
+                keccak256(abi.encode(CAPACITY_UNITS_TYPEHASH, capacity, units, nonce, deadline))
+            );
+    }
+
+    /// @inheritdoc IComputeCapacity
     function isOpen(uint256 capacity) external view returns (bool) {
         _requireExists(capacity);
         return _desks[capacity].open;
@@ -362,7 +475,15 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
     ) external view returns (Term memory conditions, bool active) {
         _requireExists(capacity);
         TermSlot memory slot = _terms[capacity][term];
-        return (Term(slot.minEpochs, slot.maxEpochs, slot.priceBps), slot.active);
+        conditions = Term({
+            minEpochs: slot.minEpochs,
+            maxEpochs: slot.maxEpochs,
+            priceBps: slot.priceBps,
+            noticeEpochs: slot.noticeEpochs,
+            depositEpochs: slot.depositEpochs,
+            preemptible: slot.preemptible
+        });
+        active = slot.active;
     }
 
     /// @inheritdoc IComputeCapacity
@@ -384,17 +505,19 @@ contract ComputeCapacity is IComputeCapacity, ERC721 {
     /// @inheritdoc ERC721
     function tokenURI(uint256 capacity) public view override returns (string memory) {
         _requireExists(capacity);
-        return
-            string.concat(
-                'data:application/json;utf8,{"name":"Compute capacity ',
-                LibString.toString(capacity),
-                '","description":"The deed of ',
-                LibString.toString(_desks[capacity].units),
-                ' units of compute. Its owner runs them; the owners of the shares get the rent."}'
-            );
+        return RENDERER.deedURI(this, capacity);
+    }
+
+    function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
+        return ("Derrick Capacity", "1");
+    }
+
+    /// @dev A deed that stood in this contract could never be moved again.
+    function _beforeTokenTransfer(address, address to, uint256) internal view override {
+        require(to != address(this), BadAddress("to", to));
     }
 
     function _requireExists(uint256 capacity) internal view {
-        require(_desks[capacity].units != 0, UnknownCapacity(capacity));
+        require(_desks[capacity].epochLength != 0, UnknownCapacity(capacity));
     }
 }

@@ -1,115 +1,137 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {ERC721} from "solady/tokens/ERC721.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {LibString} from "solady/utils/LibString.sol";
+import {LibCall} from "solady/utils/LibCall.sol";
+import {Multicallable} from "solady/utils/Multicallable.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {IComputeLease} from "interfaces/IComputeLease.sol";
+import {ILeaseRenderer} from "interfaces/ILeaseRenderer.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 import {EpochClock} from "../libraries/EpochClock.sol";
 import {SlaSchedule} from "../libraries/SlaSchedule.sol";
 import {Calendar} from "./Calendar.sol";
+import {Funding} from "./Funding.sol";
+import {LeaseBook} from "./LeaseBook.sol";
+import {LeaseEdits} from "./LeaseEdits.sol";
 
 /// @title The lease of compute
 /// @notice See IComputeLease for the whole documentation.
-contract ComputeLease is IComputeLease, ERC721 {
+contract ComputeLease is IComputeLease, LeaseBook, Multicallable {
     using Calendar for mapping(uint256 word => uint256 lanes);
     using Checkpoints for Checkpoints.Trace224;
     using FixedPointMathLib for uint256;
+    using Funding for Lease;
     using SafeCastLib for uint256;
     using SafeTransferLib for address;
 
-    uint256 internal constant BPS = 1e4;
-    /// @dev A lease's id is its capacity's times this plus a count, so that it can be read by people.
-    uint256 internal constant IDS_PER_CAPACITY = 1e9;
+    bytes4 internal constant ERC4907_ID = 0xad092b5c;
+    bytes4 internal constant ERC4906_ID = 0x49064906;
 
-    /// @dev All that settling an epoch writes: one word. `earned` is below 2^103 of rent an epoch
-    /// times 2^17 epochs.
-    struct Ledger {
-        uint32 nextEpoch;
-        uint104 rate;
-        uint120 earned;
+    /// @inheritdoc IComputeLease
+    address public immutable EDITS;
+    /// @inheritdoc IComputeLease
+    ILeaseRenderer public immutable RENDERER;
+
+    /// @dev Ending, splitting, merging and users are LeaseEdits' code, run on this contract's storage
+    /// with the caller's own input; what it answers is the answer.
+    modifier byEdits() {
+        _;
+        _runEdits();
     }
-
-    /// @dev What tenants paid in.
-    struct Intake {
-        uint32 leases;
-        uint224 paidIn;
-    }
-
-    /// @dev What has left: to the payee and back to the tenants.
-    struct Outflow {
-        uint128 released;
-        uint128 creditsPaid;
-    }
-
-    /// @dev A report shown before its epoch's turn: one word.
-    struct Record {
-        bool shown;
-        uint16 uptimeBps;
-        uint16 loadBps;
-        uint64 energyWh;
-    }
-
-    IComputeCapacity public immutable CAPACITY;
-    ITelemetryOracle public immutable TELEMETRY;
-
-    mapping(uint256 leaseId => Lease) internal _leases;
-    mapping(uint256 capacity => Ledger) internal _ledgers;
-    /// @dev A copy of what never changes, made at the first settlement: later ones save a call.
-    mapping(uint256 capacity => IComputeCapacity.ServiceLevel) internal _levels;
-    mapping(uint256 capacity => Intake) internal _intakes;
-    mapping(uint256 capacity => Outflow) internal _outflows;
-    mapping(uint256 capacity => mapping(uint256 word => uint256 lanes)) internal _calendars;
-    /// @dev A lease adds its rent where it starts and takes it off where its funding ends: an epoch's
-    /// total is the sum of all changes up to it, whoever signed them.
-    mapping(uint256 capacity => mapping(uint256 epoch => int256)) internal _rentDeltas;
-    mapping(uint256 capacity => mapping(uint256 epoch => Record)) internal _records;
-    /// @dev Running sum of credits in bps, keyed by the first epoch after the credited one.
-    mapping(uint256 capacity => Checkpoints.Trace224) internal _creditSums;
 
     /// @param capacity Deeds, prices and terms.
     /// @param telemetry What the attestors say; where the deeds look attestor sets up.
-    constructor(IComputeCapacity capacity, ITelemetryOracle telemetry) {
-        require(address(capacity) != address(0), BadReceiver(address(0)));
-        address known = address(capacity.TELEMETRY());
-        require(address(telemetry) == known, ForeignOracle(address(telemetry), known));
-        CAPACITY = capacity;
-        TELEMETRY = telemetry;
+    /// @param edits The code of `ILeaseEdits`, made for the same two. Nobody can ever change it.
+    /// @param renderer What draws leases.
+    constructor(
+        IComputeCapacity capacity,
+        ITelemetryOracle telemetry,
+        LeaseEdits edits,
+        ILeaseRenderer renderer
+    ) LeaseBook(capacity, telemetry) {
+        require(
+            edits.CAPACITY() == capacity && edits.TELEMETRY() == telemetry,
+            ForeignModule(address(edits))
+        );
+        require(address(renderer) != address(0), BadReceiver(address(0)));
+        EDITS = address(edits);
+        RENDERER = renderer;
     }
 
-    // ------------------------------------------------------------------ leasing
+    // ------------------------------------------------------------------ signing
 
     /// @inheritdoc IComputeLease
     function lease(LeaseRequest calldata request) external returns (uint256 leaseId) {
-        // Check
-        (IComputeCapacity.Offer memory offer, uint256 paid) = _price(request);
+        (IComputeCapacity.Offer memory offer, Lease memory signed, uint256 paid) = _draft(request);
+        return _sign(request, offer, signed, paid);
+    }
 
+    /// @inheritdoc IComputeLease
+    function leaseEvicting(
+        LeaseRequest calldata request,
+        uint256[] calldata victims
+    ) external returns (uint256 leaseId) {
+        (IComputeCapacity.Offer memory offer, Lease memory signed, uint256 paid) = _draft(request);
+        bytes memory evict = abi.encodeCall(
+            LeaseEdits.evict,
+            (request, offer.rent, offer.units, victims)
+        );
+        bool evicted = abi.decode(LibCall.delegateCallContract(EDITS, evict), (bool));
+        leaseId = _sign(request, offer, signed, paid);
+        if (evicted) _setExtraData(leaseId, HAS_EVICTED);
+    }
+
+    /// @inheritdoc IComputeLease
+    function leaseWithPermit(
+        LeaseRequest calldata request,
+        Permit calldata permit
+    ) external returns (uint256 leaseId) {
+        (IComputeCapacity.Offer memory offer, Lease memory signed, uint256 paid) = _draft(request);
+        _permit(offer.stablecoin, permit);
+        return _sign(request, offer, signed, paid);
+    }
+
+    /// @inheritdoc IComputeLease
+    function permitStablecoin(uint256 capacity, Permit calldata permit) external {
+        (, address stablecoin) = CAPACITY.payeeOf(capacity);
+        _permit(stablecoin, permit);
+    }
+
+    /// @dev Whoever sees a permit can bring it first; what counts is the allowance that then stands.
+    function _permit(address stablecoin, Permit calldata permit) internal {
+        try
+            IERC20Permit(stablecoin).permit(
+                msg.sender,
+                address(this),
+                permit.value,
+                permit.deadline,
+                permit.v,
+                permit.r,
+                permit.s
+            )
+        // solhint-disable-next-line no-empty-blocks
+        {} catch {}
+    }
+
+    function _sign(
+        LeaseRequest calldata request,
+        IComputeCapacity.Offer memory offer,
+        Lease memory signed,
+        uint256 paid
+    ) internal returns (uint256 leaseId) {
         // Effect
         uint256 capacity = request.capacity;
-        Intake memory intake = _intakes[capacity];
-        uint32 count = intake.leases + 1;
-        require(count < IDS_PER_CAPACITY, TooManyLeases(capacity));
-        leaseId = capacity * IDS_PER_CAPACITY + count;
-        _intakes[capacity] = Intake({leases: count, paidIn: intake.paidIn + paid.toUint224()});
-        _calendars[capacity].reserve(request.start, request.end, request.units, offer.units);
-        int256 rate = int256(offer.rent * request.units); // below 2^103
-        _rentDeltas[capacity][request.start] += rate;
-        _rentDeltas[capacity][request.end] -= rate;
-        // All bounded by `_price`: epochs below 2^17, units below 2^15, terms below 2^8, rent below 2^88.
-        Lease memory signed = Lease({
-            start: uint32(request.start),
-            end: uint32(request.end),
-            fundedTo: uint32(request.end),
-            creditedTo: uint32(request.start),
-            units: uint16(request.units),
-            term: uint8(request.term),
-            rent: uint88(offer.rent)
-        });
+        leaseId = _nextLeaseId(capacity, paid);
+        _calendars[capacity].reserve(signed.start, signed.end, signed.units, offer.units);
+        int256 rate = int256(_rateOf(signed)); // below 2^103
+        _rentDeltas[capacity][signed.start] += rate;
+        _rentDeltas[capacity][signed.fundedTo] -= rate;
         _leases[leaseId] = signed;
         _mint(request.tenant, leaseId);
         emit Leased(leaseId, capacity, request.tenant, msg.sender, signed, paid);
@@ -118,15 +140,22 @@ contract ComputeLease is IComputeLease, ERC721 {
         offer.stablecoin.safeTransferFrom(msg.sender, address(this), paid);
     }
 
-    /// @dev Everything that can be wrong with a request but its payment and the free units.
-    function _price(
+    /// @dev The lease as it would be signed, and what for. Checks everything that can be wrong with a
+    /// request but its payment and the free units.
+    function _draft(
         LeaseRequest calldata request
-    ) internal view returns (IComputeCapacity.Offer memory offer, uint256 total) {
+    )
+        internal
+        view
+        returns (IComputeCapacity.Offer memory offer, Lease memory signed, uint256 paid)
+    {
         require(
             request.tenant != address(0) && request.tenant != address(this),
             BadReceiver(request.tenant)
         );
-        offer = CAPACITY.offerOf(request.capacity, request.term);
+        uint256 start = request.start;
+        uint256 end = request.end;
+        offer = CAPACITY.offerOf(request.capacity, request.term, start, end, request.units);
         require(offer.open, CapacityClosed(request.capacity));
         require(
             request.units != 0 && request.units <= offer.units,
@@ -137,18 +166,104 @@ contract ComputeLease is IComputeLease, ERC721 {
             offer.epochLength,
             block.timestamp
         );
-        require(request.start >= earliest, StartPassed(request.start, earliest));
+        require(start >= earliest, StartPassed(start, earliest));
         require(
-            request.start < request.end && request.end <= offer.lifetimeEpochs,
-            BadRange(request.start, request.end, offer.lifetimeEpochs)
+            start < end && end <= offer.lifetimeEpochs,
+            BadRange(start, end, offer.lifetimeEpochs)
         );
-        uint256 length = request.end - request.start;
+        uint256 length = end - start;
         require(
             length >= offer.minEpochs && length <= offer.maxEpochs,
             LengthOutsideTerm(length, offer.minEpochs, offer.maxEpochs)
         );
         require(offer.rent <= request.maxRent, RentAboveMax(offer.rent, request.maxRent));
-        total = offer.rent * request.units * length;
+
+        uint256 deposit = FixedPointMathLib.min(offer.depositEpochs, length);
+        (uint256 epochs, uint256 fundedTo) = Funding.atSigning(
+            start,
+            end,
+            offer.noticeEpochs,
+            deposit
+        );
+        paid = offer.rent * request.units * epochs;
+        // All bounded above: epochs below 2^17, units below 2^15, terms below 2^8, the deposit by the
+        // length; rent below 2^88 by the deeds.
+        signed = Lease({
+            start: uint32(start),
+            end: uint32(end),
+            fundedTo: uint32(fundedTo),
+            creditedTo: uint32(start),
+            units: uint16(request.units),
+            term: uint8(request.term),
+            depositEpochs: uint16(deposit),
+            rent: uint88(offer.rent)
+        });
+    }
+
+    // ------------------------------------------------------------------ paying on
+
+    /// @inheritdoc IComputeLease
+    function topUp(uint256 leaseId, uint256 epochs) external returns (uint256 paid) {
+        // Check
+        Lease memory signed = _leaseOf(leaseId);
+        uint256 capacity = capacityOf(leaseId);
+        _requireNotLapsed(leaseId, signed, _earliest(capacity));
+        uint256 max = signed.open();
+        require(epochs != 0 && epochs <= max, BadTopUp(leaseId, epochs, max));
+
+        // Effect
+        uint256 rate = _rateOf(signed);
+        paid = rate * epochs;
+        uint256 fundedTo = epochs == max ? signed.end : signed.fundedTo + epochs;
+        _moveFunding(capacity, signed.fundedTo, fundedTo, rate);
+        _intakes[capacity].paidIn += paid.toUint224();
+        _leases[leaseId].fundedTo = uint32(fundedTo); // at most its end
+        emit ToppedUp(leaseId, msg.sender, fundedTo, paid);
+        emit MetadataUpdate(leaseId);
+
+        // Interaction
+        (, address stablecoin) = CAPACITY.payeeOf(capacity);
+        stablecoin.safeTransferFrom(msg.sender, address(this), paid);
+    }
+
+    // ------------------------------------------------------------------ edits, by the module
+
+    // Its functions, with inputs that are passed on as they are. See ILeaseEdits.
+    // solhint-disable no-empty-blocks
+
+    function lapse(uint256 leaseId) external byEdits returns (uint256 bounty) {}
+
+    function terminate(uint256 leaseId) external byEdits returns (Settlement memory moved) {}
+
+    function exitForCause(uint256 leaseId) external byEdits returns (Settlement memory moved) {}
+
+    function preempt(uint256 leaseId) external byEdits returns (Settlement memory moved) {}
+
+    function splitUnits(uint256 leaseId, uint256 units) external byEdits returns (uint256 part) {}
+
+    function splitAt(uint256 leaseId, uint256 epoch) external byEdits returns (uint256 part) {}
+
+    function merge(uint256 leaseId, uint256 part) external byEdits {}
+
+    function setUser(uint256 tokenId, address user, uint64 expires) external byEdits {}
+
+    function renounceUser(uint256 leaseId) external byEdits {}
+
+    // solhint-enable no-empty-blocks
+
+    /// @dev Returns, or reverts, with what the module answers.
+    function _runEdits() internal {
+        address edits = EDITS;
+        assembly ("memory-safe") {
+            let input := mload(0x40)
+            calldatacopy(input, 0, calldatasize())
+            let passed := delegatecall(gas(), edits, input, calldatasize(), 0, 0)
+            returndatacopy(input, 0, returndatasize())
+            if passed {
+                return(input, returndatasize())
+            }
+            revert(input, returndatasize())
+        }
     }
 
     // ------------------------------------------------------------------ settling
@@ -221,7 +336,7 @@ contract ComputeLease is IComputeLease, ERC721 {
         require(used == to, EpochNotIdle(capacity, used));
 
         // Nothing leased, nothing owed: every rent that was running has ended by `from`.
-        ledger.nextEpoch = to.toUint32();
+        ledger.nextEpoch = to.toUint24();
         ledger.rate = 0;
         emit IdleEpochsPassed(capacity, from, to);
     }
@@ -297,9 +412,9 @@ contract ComputeLease is IComputeLease, ERC721 {
             sums.push(uint32(epoch + 1), uint224(sums.latest() + bps));
         }
         _ledgers[capacity] = Ledger({
-            nextEpoch: uint32(epoch + 1), // at most the lifetime
+            nextEpoch: uint24(epoch + 1), // at most the lifetime
             rate: rent.toUint104(),
-            earned: (ledger.earned + rent - creditUp).toUint120()
+            earned: (ledger.earned + rent - creditUp).toUint128()
         });
     }
 
@@ -320,72 +435,135 @@ contract ComputeLease is IComputeLease, ERC721 {
 
     /// @inheritdoc IComputeLease
     function claimCredit(uint256 leaseId, address receiver) external returns (uint256 amount) {
+        // Check
         uint256 creditedTo;
-        (amount, creditedTo) = _creditOf(leaseId);
-        require(_isApprovedOrOwner(msg.sender, leaseId), NotTenant(leaseId, msg.sender));
+        (amount, creditedTo) = _creditOf(leaseId, _leaseOf(leaseId));
+        _requireTenant(leaseId);
         require(receiver != address(0) && receiver != address(this), BadReceiver(receiver));
         if (amount == 0) return 0;
 
+        // Effect
         _leases[leaseId].creditedTo = uint32(creditedTo); // at most the lease's end
         uint256 capacity = capacityOf(leaseId);
         Outflow memory outflow = _outflows[capacity];
         outflow.creditsPaid += amount.toUint128();
         _pay(capacity, outflow);
         emit CreditClaimed(leaseId, receiver, creditedTo, amount);
+
+        // Interaction
         (, address stablecoin) = CAPACITY.payeeOf(capacity);
         stablecoin.safeTransfer(receiver, amount);
     }
 
-    /// @dev Writes what has left, and makes sure that no capacity ever draws on another's money.
-    function _pay(uint256 capacity, Outflow memory outflow) internal {
-        uint256 paidIn = _intakes[capacity].paidIn;
-        uint256 paidOut = uint256(outflow.released) + outflow.creditsPaid;
-        require(paidOut <= paidIn, Overdrawn(capacity, paidIn, paidOut));
-        _outflows[capacity] = outflow;
+    /// @inheritdoc IComputeLease
+    function withdrawRefund(
+        address stablecoin,
+        address receiver
+    ) external returns (uint256 amount) {
+        // Check
+        require(receiver != address(0) && receiver != address(this), BadReceiver(receiver));
+        amount = _refunds[stablecoin][msg.sender];
+        if (amount == 0) return 0;
+
+        // Effect
+        delete _refunds[stablecoin][msg.sender];
+        emit RefundWithdrawn(stablecoin, msg.sender, receiver, amount);
+
+        // Interaction
+        stablecoin.safeTransfer(receiver, amount);
     }
 
-    function _creditOf(
-        uint256 leaseId
-    ) internal view returns (uint256 amountDown, uint256 creditedTo) {
-        Lease memory signed = leaseOf(leaseId);
-        uint256 capacity = capacityOf(leaseId);
-        creditedTo = FixedPointMathLib.min(signed.end, _ledgers[capacity].nextEpoch);
-        if (creditedTo <= signed.creditedTo) return (0, signed.creditedTo);
-        uint256 bps =
-            creditSumBelow(capacity, creditedTo) - creditSumBelow(capacity, signed.creditedTo);
-        amountDown = (uint256(signed.rent) * signed.units).mulDiv(bps, BPS);
+    // ------------------------------------------------------------------ using
+
+    /// @inheritdoc IComputeLease
+    function userOf(uint256 tokenId) external view returns (address user) {
+        (user, ) = _userOf(tokenId);
+    }
+
+    /// @inheritdoc IComputeLease
+    function userExpires(uint256 tokenId) external view returns (uint256) {
+        return _uses[tokenId].expires;
+    }
+
+    /// @inheritdoc IComputeLease
+    function isActive(uint256 leaseId, address who) external view returns (bool) {
+        Lease memory signed = _leases[leaseId];
+        if (signed.end == 0) return false;
+        uint256 earliest = _earliest(capacityOf(leaseId));
+        if (earliest <= signed.start || earliest > signed.fundedTo) return false;
+        (address user, ) = _userOf(leaseId);
+        return who == (user == address(0) ? _ownerOf(leaseId) : user);
+    }
+
+    /// @inheritdoc IComputeLease
+    function stateOf(uint256 leaseId) public view returns (bytes32) {
+        Lease memory signed = _leaseOf(leaseId);
+        (address user, uint256 expires) = _userOf(leaseId);
+        return keccak256(abi.encode(signed, user, expires));
+    }
+
+    /// @inheritdoc IComputeLease
+    function transferFrom(
+        address from,
+        address to,
+        uint256 leaseId,
+        bytes32 expectedState
+    ) external {
+        bytes32 state = stateOf(leaseId);
+        require(state == expectedState, StateChanged(leaseId, state, expectedState));
+        transferFrom(from, to, leaseId);
     }
 
     // ------------------------------------------------------------------ views
 
     /// @inheritdoc IComputeLease
-    function leaseOf(uint256 leaseId) public view returns (Lease memory signed) {
-        signed = _leases[leaseId];
-        require(signed.end != 0, UnknownLease(leaseId));
+    function leaseOf(uint256 leaseId) external view returns (Lease memory) {
+        return _leaseOf(leaseId);
     }
 
     /// @inheritdoc IComputeLease
     function capacityOf(uint256 leaseId) public pure returns (uint256) {
-        return leaseId / IDS_PER_CAPACITY;
+        return _capacityOf(leaseId);
     }
 
     /// @inheritdoc IComputeLease
     function quote(
         LeaseRequest calldata request
-    ) external view returns (uint256 rent, uint256 total) {
+    ) external view returns (uint256 rent, uint256 paid, uint256 missing) {
         IComputeCapacity.Offer memory offer;
-        (offer, total) = _price(request);
+        (offer, , paid) = _draft(request);
         rent = offer.rent;
         uint256 used = _calendars[request.capacity].peak(request.start, request.end);
-        require(
-            used + request.units <= offer.units,
-            NotEnoughUnits(request.units, offer.units - used)
-        );
+        missing = (used + request.units).zeroFloorSub(offer.units).min(request.units);
+    }
+
+    /// @inheritdoc IComputeLease
+    function terminationOf(uint256 leaseId) external view returns (Settlement memory) {
+        Lease memory signed = _leaseOf(leaseId);
+        uint256 earliest = _earliest(capacityOf(leaseId));
+        _requireNotLapsed(leaseId, signed, earliest);
+        return signed.endedByTenant(_noticedEnd(leaseId, signed, earliest));
+    }
+
+    /// @inheritdoc IComputeLease
+    function depositOf(uint256 leaseId) external view returns (uint256) {
+        Lease memory signed = _leaseOf(leaseId);
+        return _rateOf(signed) * signed.held();
     }
 
     /// @inheritdoc IComputeLease
     function creditOf(uint256 leaseId) external view returns (uint256 amountDown) {
-        (amountDown, ) = _creditOf(leaseId);
+        (amountDown, ) = _creditOf(leaseId, _leaseOf(leaseId));
+    }
+
+    /// @inheritdoc IComputeLease
+    function refundOf(address stablecoin, address account) external view returns (uint256) {
+        return _refunds[stablecoin][account];
+    }
+
+    /// @inheritdoc IComputeLease
+    function hasEvicted(uint256 leaseId) external view returns (bool) {
+        return _getExtraData(leaseId) == HAS_EVICTED;
     }
 
     /// @inheritdoc IComputeLease
@@ -422,12 +600,12 @@ contract ComputeLease is IComputeLease, ERC721 {
     }
 
     /// @inheritdoc IComputeLease
-    function peakUnitsLeased(
+    function occupancyOf(
         uint256 capacity,
         uint256 from,
         uint256 to
-    ) external view returns (uint256) {
-        return _calendars[capacity].peak(from, to);
+    ) external view returns (uint256 peak, uint256 unitEpochs) {
+        return _calendars[capacity].occupancy(from, to);
     }
 
     /// @inheritdoc IComputeLease
@@ -436,42 +614,23 @@ contract ComputeLease is IComputeLease, ERC721 {
     }
 
     /// @inheritdoc IComputeLease
-    function creditSumBelow(uint256 capacity, uint256 epoch) public view returns (uint256) {
-        return _creditSums[capacity].upperLookup(epoch.toUint32());
+    function creditSumBelow(uint256 capacity, uint256 epoch) external view returns (uint256) {
+        return _creditSumBelow(capacity, epoch);
     }
 
     /// @inheritdoc IComputeLease
     function nextEpochToBegin(uint256 capacity) external view returns (uint256) {
-        IComputeCapacity.ServiceLevel memory level = CAPACITY.serviceLevelOf(capacity);
-        return EpochClock.firstUnbegun(level.origin, level.epochLength, block.timestamp);
-    }
-
-    /// @inheritdoc ERC721
-    function name() public pure override returns (string memory) {
-        return "Derrick Compute Lease";
-    }
-
-    /// @inheritdoc ERC721
-    function symbol() public pure override returns (string memory) {
-        return "DLEASE";
+        return _earliest(capacity);
     }
 
     /// @inheritdoc ERC721
     function tokenURI(uint256 leaseId) public view override returns (string memory) {
-        Lease memory signed = leaseOf(leaseId);
-        return
-            string.concat(
-                'data:application/json;utf8,{"name":"Compute lease ',
-                LibString.toString(leaseId),
-                '","description":"The right to ',
-                LibString.toString(signed.units),
-                " units of capacity ",
-                LibString.toString(capacityOf(leaseId)),
-                " for epochs ",
-                LibString.toString(signed.start),
-                " up to ",
-                LibString.toString(signed.end),
-                ', and to the credits of this lease."}'
-            );
+        _leaseOf(leaseId);
+        return RENDERER.leaseURI(this, leaseId);
+    }
+
+    /// @inheritdoc ERC721
+    function supportsInterface(bytes4 id) public view override returns (bool) {
+        return id == ERC4907_ID || id == ERC4906_ID || super.supportsInterface(id);
     }
 }

@@ -16,6 +16,15 @@ library EpochClock {
         }
     }
 
+    /// @notice Unix time at which `epoch` begins.
+    function startOf(
+        uint256 origin,
+        uint256 epochLength,
+        uint256 epoch
+    ) internal pure returns (uint256) {
+        return origin + epoch * epochLength;
+    }
+
     /// @notice Unix time at which `epoch` is over.
     function endOf(
         uint256 origin,

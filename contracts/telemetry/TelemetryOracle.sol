@@ -130,6 +130,15 @@ contract TelemetryOracle is ITelemetryOracle, EIP712, Ownable {
     }
 
     /// @inheritdoc ITelemetryOracle
+    function requireQuorum(
+        uint256 setId,
+        bytes32 digest,
+        Attestation[] calldata attestations
+    ) external view {
+        _requireQuorum(setId, _existing(setId), digest, attestations);
+    }
+
+    /// @inheritdoc ITelemetryOracle
     function requireSet(uint256 setId) external view {
         _existing(setId);
     }

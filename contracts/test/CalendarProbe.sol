@@ -13,6 +13,14 @@ contract CalendarProbe {
         _calendar.reserve(from, to, units, limit);
     }
 
+    function release(uint256 from, uint256 to, uint256 units) external {
+        _calendar.release(from, to, units);
+    }
+
+    function occupancy(uint256 from, uint256 to) external view returns (uint256, uint256) {
+        return _calendar.occupancy(from, to);
+    }
+
     function word(uint256 index) external view returns (uint256) {
         return _calendar[index];
     }

@@ -33,7 +33,7 @@ from derrick.model import (
     Token,
 )
 from derrick.structs import Leg, Term, Tier
-from derrick.telemetry import Report, ReportTree, TelemetryRoot, attest
+from derrick.telemetry import Attestation, CapacityUnits, Report, ReportTree, TelemetryRoot, attest
 from derrick.testing import START_TIME
 from derrick.units import DAY, HOUR, WEEK
 
@@ -41,6 +41,7 @@ CONTRACTS = (
     "ComputeCapacity",
     "ComputeLease",
     "FreezableCoin",
+    "LeaseEdits",
     "RevenueSplitter",
     "RevenueSplitterFactory",
     "StablecoinRegistry",
@@ -90,6 +91,10 @@ class Plan:
     supply: int
 
     @property
+    def origin(self) -> int:
+        return START + self.delay
+
+    @property
     def operator(self) -> Account:
         return f"{self.name} operator"
 
@@ -113,7 +118,12 @@ PLANS = (
         price=7,
         blackout_credit_bps=2_500,
         tiers=(Tier(9_900, 1_111), Tier(9_000, 10_000)),
-        terms=(Term(1, 40, 10_000), Term(20, 40, 8_005)),
+        terms=(
+            Term(1, 40, 10_000, notice_epochs=0, deposit_epochs=0),
+            Term(4, 40, 8_005, notice_epochs=2, deposit_epochs=3),
+            Term(1, 40, 5_000, notice_epochs=0, deposit_epochs=2, preemptible=True),
+            Term(1, 40, 9_000),
+        ),
         legs=(Leg("hourly operator", 1_234), Leg("fund", 1)),
         supply=3,
     ),
@@ -121,14 +131,19 @@ PLANS = (
         name="daily",
         coin="dollar",
         attestors=2,
-        units=2,
+        units=3,
         delay=0,
         epoch_length=DAY,
         lifetime=60,
         price=1_000_003,
         blackout_credit_bps=0,
         tiers=(Tier(9_950, 1), Tier(9_500, 3_333), Tier(9_000, 6_667), Tier(1, 9_999)),
-        terms=(Term(1, 30, 10_000), Term(3, 30, 9_999)),
+        terms=(
+            Term(1, 30, 10_000, notice_epochs=1, deposit_epochs=1),
+            Term(3, 30, 9_999),
+            Term(1, 30, 4_001, notice_epochs=0, deposit_epochs=0, preemptible=True),
+            Term(3, 30, 9_000, notice_epochs=3, deposit_epochs=2),
+        ),
         legs=(),
         supply=10**12 + 39,
     ),
@@ -139,11 +154,15 @@ PLANS = (
         units=32_767,
         delay=3 * DAY,
         epoch_length=WEEK,
-        lifetime=12,
+        lifetime=30,
         price=MAX_PRICE,
         blackout_credit_bps=10_000,
         tiers=(),
-        terms=(Term(1, 3, 10_000), Term(1, 2, 50_000)),
+        terms=(
+            Term(1, 6, 10_000, notice_epochs=1, deposit_epochs=1),
+            Term(1, 4, 50_000),
+            Term(1, 6, 20_000, notice_epochs=0, deposit_epochs=1, preemptible=True),
+        ),
         legs=(Leg("weekly operator", 8_000),),
         supply=10**18,
     ),
@@ -159,6 +178,7 @@ class Stage:
         for name in LIBRARY_ERRORS:
             lane.book.add(Abi([{"type": "error", "name": name, "inputs": []}]))
         self.tally: Counter[tuple[str, str]] = Counter()
+        self.gas: Counter[str] = Counter()
         self.keys = [Keys.from_key(keccak(text=f"attestor {i}")) for i in range(3)]
         self.keys.sort(key=lambda key: int(key.address, 16))
         people = (OWNER, *PEOPLE)
@@ -208,9 +228,12 @@ class Stage:
         self.coins = {coin: self.deploy("FreezableCoin", COINS[coin]) for coin in COINS}
         self.registry = self.deploy("StablecoinRegistry", owner)
         self.oracle = self.deploy("TelemetryOracle", owner)
-        # No capacity here has a price floor, so no index is ever asked.
-        self.capacity = self.deploy("ComputeCapacity", self.registry, owner, self.oracle)
-        self.engine = self.deploy("ComputeLease", self.capacity, self.oracle)
+        # No capacity here has a price floor, so no index is ever asked; and none is ever drawn.
+        known = (self.registry, owner, self.oracle, owner)
+        self.capacity = self.deploy("ComputeCapacity", *known)
+        self.edits = self.deploy("LeaseEdits", self.capacity, self.oracle)
+        made = (self.capacity, self.oracle, self.edits, owner)
+        self.engine = self.deploy("ComputeLease", *made)
         self.factory = self.deploy("RevenueSplitterFactory", owner, self.capacity, self.engine)
         self.addresses[ENGINE] = self.engine.address
 
@@ -238,7 +261,7 @@ class Stage:
             "units": plan.units,
             "epochLength": plan.epoch_length,
             "lifetimeEpochs": plan.lifetime,
-            "origin": START + plan.delay,
+            "origin": plan.origin,
             "committedUptimeBps": 10_000,
             "blackoutCreditBps": plan.blackout_credit_bps,
             "priceFloorBps": 0,
@@ -247,8 +270,10 @@ class Stage:
             "payee": payee,
             "tiers": [(tier.uptime_below_bps, tier.credit_bps) for tier in plan.tiers],
         }
-        terms = [(term.min_epochs, term.max_epochs, term.price_bps) for term in plan.terms]
+        terms = [tuple(term) for term in plan.terms]
         self.capacity.send("register", config, terms, plan.price, operator, sender=operator)
+        attested = self.signed_units(number, plan.units, 0, self.lane.time + DAY)
+        self.capacity.send("attestUnits", *attested, sender=operator)
         splitter = {
             "capacity": number,
             "supply": plan.supply,
@@ -291,7 +316,7 @@ class Stage:
                 payee=plan.splitter,
                 token=token,
                 units=plan.units,
-                origin=START + plan.delay,
+                origin=plan.origin,
                 epoch_length=plan.epoch_length,
                 lifetime=plan.lifetime,
                 attestors=plan.attestors,
@@ -299,6 +324,8 @@ class Stage:
                 blackout_credit_bps=plan.blackout_credit_bps,
                 price=plan.price,
                 terms=list(plan.terms),
+                attested=plan.units,
+                statements=1,
             )
             market.capacities[number] = capacity
             market.splitters[number] = Splitter(
@@ -320,6 +347,16 @@ class Stage:
         statement = TelemetryRoot(self.chain_id, oracle, set_id, window, tree.root, URI)
         attestations = attest(statement, self.keys[:THRESHOLD])
         return (set_id, window, tree.root, URI, attestations), tree
+
+    def signed_units(
+        self, number: int, units: int, nonce: int, deadline: int
+    ) -> tuple[int, int, int, int, list[Attestation]]:
+        """What `attestUnits` takes, signed by a quorum of the capacity's set."""
+        set_id = PLANS[number - 1].attestors if number <= len(PLANS) else 0
+        capacities = self.capacity.address
+        statement = CapacityUnits(self.chain_id, capacities, set_id, number, units, nonce, deadline)
+        attestations = attest(statement, self.keys[:THRESHOLD])
+        return number, units, nonce, deadline, attestations
 
     @cached_property
     def chain_id(self) -> int:

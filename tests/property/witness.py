@@ -1,24 +1,48 @@
 """Acts on the contracts and the reference alike, and checks after each act that nothing broke.
 
-What the contracts hold is read back in batches. Each invariant is first checked on those readings
-alone, then the readings are held against the reference, figure by figure.
+What the contracts hold is read back in batches. Each invariant is first checked on those readings,
+and on what the engine's events told, alone; then the readings are held against the reference,
+figure by figure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from copy import deepcopy
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeVar
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 
 from derrick.abi import Revert
 from derrick.chain import Call, Contract, Receipt
-from derrick.model import ENGINE, IDS_PER_CAPACITY, Account, Capacity, Lease, Market, Refused
+from derrick.model import (
+    ENGINE,
+    Account,
+    Capacity,
+    Lease,
+    LeaseState,
+    Market,
+    Refused,
+)
 from derrick.units import BPS
+from tests.property.books import Books
+from tests.property.gas import ceiling
 from tests.property.invariants import hold, same
-from tests.property.stage import INVESTORS, PEOPLE, PLANS, TENANTS, Stage
+from tests.property.stage import COINS, INVESTORS, PEOPLE, PLANS, TENANTS, Stage
 
 T = TypeVar("T")
 Key = tuple[Hashable, ...]
+
+STATE_TYPES = ("(uint32,uint32,uint32,uint32,uint16,uint8,uint16,uint88)", "address", "uint256")
+
+
+@lru_cache(maxsize=4096)
+def state_hash(conditions: tuple[int, ...], user: str, expires: int) -> bytes:
+    """`stateOf` of a lease that stands like this."""
+    return keccak(encode(STATE_TYPES, (conditions, user, expires)))
 
 
 class Witness:
@@ -30,12 +54,23 @@ class Witness:
         stage.reset()
         self.model: Market = stage.model()
         self.now: int = stage.now
+        self.block_time: int = stage.now
         self.receipt: Receipt | None = None
         self.callers: set[Account] = set()
         self.touched: set[int] = set()
         self.readings: dict[Key, Any] = {}
-        self.signed: dict[int, Any] = {}
+        self.books = Books(stage.engine.address)
         self.look(self.model.capacities)
+        self.purses = self.count_purses()
+
+    def remember(self) -> tuple[Any, ...]:
+        """All that is kept here, for `restore` once the node is put back too."""
+        kept = (self.model, self.books)
+        return (*deepcopy(kept), dict(self.readings), self.purses, self.block_time)
+
+    def restore(self, memory: tuple[Any, ...]) -> None:
+        self.model, self.books, self.readings, self.purses, self.block_time = memory
+        self.touched, self.callers = set(), set()
 
     # Acting
 
@@ -67,10 +102,11 @@ class Witness:
         call = contract.call(function, *map(self.wire, arguments), sender=self.address(caller))
         self.model.now = self.now
         outcome = self.lane.transact(call, at=self.now)
+        self.block_time = self.now
         self.stage.tally[function, outcome.name if isinstance(outcome, Revert) else "passed"] += 1
         self.receipt = None if isinstance(outcome, Revert) else outcome
-        if function == "lease" and self.receipt is not None:
-            self._note_lease(self.receipt.event("Leased"))
+        if self.receipt is not None:
+            self._note(function, arguments, self.receipt, touches)
         if touches in self.model.capacities:
             self.touched.add(touches)
         self.callers.add(caller)
@@ -84,10 +120,37 @@ class Witness:
             hold(0, False, f"{call} must pass at {self.now}, but: {outcome}")
         return result
 
-    def _note_lease(self, event: Any) -> None:
-        signed = event.conditions
-        self.signed[event.lease] = signed
-        self.check_calendar(event.capacity, signed.start, signed.end)
+    def _note(
+        self, function: str, arguments: tuple[Any, ...], receipt: Receipt, number: int | None
+    ) -> None:
+        used, most = receipt.gas_used, ceiling(function, arguments)
+        self.stage.gas[function] = max(self.stage.gas[function], used)
+        hold(9, used <= most, f"{function}{arguments} used {used} gas, more than {most}")
+        self.books.note(receipt.events, self.now, number)
+        for event in receipt.named("Leased"):
+            self.check_attested(event.args)
+
+    def view(self, contract: Contract, function: str, *arguments: Any) -> Any:
+        """What a view answers in a block at `now`: its result, or the Revert."""
+        self.lane.mine(at=self.now)
+        self.block_time = self.now
+        return self.lane.try_batch([contract.call(function, *map(self.wire, arguments))])[0]
+
+    def foresee(
+        self, contract: Contract, function: str, *arguments: Any, reference: Callable[[Market], T]
+    ) -> None:
+        """A view says what the reference does, refusals included."""
+        found = self.view(contract, function, *arguments)
+        self.model.now = self.now
+        what = f"{function}{arguments} at {self.now}"
+        try:
+            wanted = reference(self.model)
+        except Refused as refused:
+            inputs = {name: self.wire(value, name) for name, value in refused.inputs.items()}
+            clean = isinstance(found, Revert) and (found.name, found.inputs)
+            same(0, what, clean, (refused.error, inputs))
+        else:
+            same(0, what, found, wanted)
 
     def _compare_refusal(
         self, call: Call, outcome: Receipt | Revert, refused: Refused, extra: dict[str, Any]
@@ -104,9 +167,12 @@ class Witness:
         same(0, f"error of {call} at {self.now}", found, (refused.error, inputs))
 
     def wire(self, value: Any, name: str = "") -> Any:
-        """A value as the node has it: accounts as addresses, names of fields as bytes32."""
+        """A value as the node has it: accounts as addresses, names of fields as bytes32, states of
+        leases as their hash."""
         if name == "field":
             return value.encode().ljust(32, b"\0")
+        if isinstance(value, LeaseState):
+            return state_hash(value[:-2], self.address(value.user), value.expires)
         return self.stage.addresses.get(value, value) if isinstance(value, str) else value
 
     # Reading
@@ -128,6 +194,9 @@ class Witness:
         for lease_id in self.leases_of(number):
             yield ("credit", lease_id), engine.call("creditOf", lease_id)
             yield ("tenant", lease_id), engine.call("ownerOf", lease_id)
+            yield ("state", lease_id), engine.call("stateOf", lease_id)
+        lifetime = PLANS[number - 1].lifetime
+        yield ("occupancy", number), engine.call("occupancyOf", number, 0, lifetime)
         yield ("totals", number), splitter.call("totals")
         yield ("index", number), splitter.call("dividendIndex")
         for leg in range(len(self.model.splitters[number].legs)):
@@ -139,6 +208,9 @@ class Witness:
         for who in self.wallets(number):
             key = ("wallet", PLANS[number - 1].coin, who)
             yield key, coin.call("balanceOf", self.address(who))
+        for who in PEOPLE:
+            key = ("refund", PLANS[number - 1].coin, who)
+            yield key, engine.call("refundOf", coin, self.address(who))
 
     def look(self, numbers: Any) -> None:
         """Reads what the contracts say of these capacities now."""
@@ -154,15 +226,17 @@ class Witness:
         """After an act: reads again what it touched, and holds all that must hold."""
         numbers = set(self.model.capacities) if everything else self.touched
         if numbers:
-            before = {(who, coin): self.takes_out(who, coin) for who, coin in self._purses()}
             settled = {n: self.read("settled", n)[0] for n in numbers}
             self.check_laws(numbers)
             for number in sorted(numbers):
                 same_order = settled[number] <= self.read("settled", number)[0]
                 hold(4, same_order, f"capacity {number} went back from epoch {settled[number]}")
                 self.check_reference(self.model.capacities[number])
+                if everything:
+                    self.check_views(self.model.capacities[number])
+            before, self.purses = self.purses, self.count_purses()
             for (who, coin), amount in before.items():
-                after = self.takes_out(who, coin)
+                after = self.purses[who, coin]
                 innocent = who not in self.callers
                 detail = f"{who} could take out {amount} {coin}s, now {after}"
                 hold(8, not innocent or after >= amount, f"{detail}; by {self.callers}")
@@ -173,6 +247,7 @@ class Witness:
         """What can be said without the reference's figures: of readings, and leases as signed."""
         self.look(numbers)
         for number in sorted(numbers):
+            self._check_calendar(number)
             self._check_order(number)
             self._check_conservation(number)
             self._check_splitter(number)
@@ -180,32 +255,50 @@ class Witness:
             self._check_solvency(coin)
 
     def leases_of(self, number: int) -> dict[int, Any]:
-        """The leases of a capacity by id, as the engine's events say that they were signed."""
-        return {i: lease for i, lease in self.signed.items() if i // IDS_PER_CAPACITY == number}
+        """The leases of a capacity by id, as the engine's events say that they stand."""
+        return self.books.leases_of(number)
+
+    def deposits(self, number: int) -> int:
+        """Rent paid ahead by leases that are not fully funded."""
+        leases = self.leases_of(number).values()
+        open_leases = (lease for lease in leases if lease.fundedTo < lease.end)
+        return sum(lease.rent * lease.units * lease.depositEpochs for lease in open_leases)
 
     def escrow(self, number: int) -> int:
-        """Rent for epochs that the engine says are not settled."""
+        """Rent paid for epochs that the engine says are not settled, and deposits."""
         settled = self.read("settled", number)[0]
-        return sum(
-            lease.rent * lease.units * max(0, lease.end - max(lease.start, settled))
+        rolling = sum(
+            lease.rent * lease.units * max(0, lease.fundedTo - max(lease.start, settled))
             for lease in self.leases_of(number).values()
         )
+        return rolling + self.deposits(number)
 
     def unclaimed(self, number: int) -> int:
         """What the tenants of a capacity could claim now."""
         return sum(self.read("credit", lease_id) for lease_id in self.leases_of(number))
 
-    def check_calendar(self, number: int, start: int, end: int) -> None:
+    def check_attested(self, event: Any) -> None:
+        """No lease is signed beyond what the attestors say is there."""
+        attested = self.model.capacities[event.capacity].attested
+        for epoch in range(event.conditions.start, event.conditions.end):
+            units = self.books.units_leased(event.capacity, epoch)
+            where = f"capacity {event.capacity}, epoch {epoch}"
+            hold(1, units <= attested, f"{where}: {units} units are leased of {attested}")
+
+    def check_lanes(self, number: int, start: int, end: int) -> None:
         """Lane by lane over a range of epochs, and its two neighbours."""
         epochs = range(max(0, start - 1), end + 1)
         engine = self.stage.engine
         found = self.lane.batch(engine.call("unitsLeasedAt", number, e) for e in epochs)
-        leases = self.leases_of(number).values()
         for epoch, units in zip(epochs, found, strict=True):
             where = f"capacity {number}, epoch {epoch}"
-            total = sum(lease.units for lease in leases if lease.start <= epoch < lease.end)
-            hold(1, total <= PLANS[number - 1].units, f"{where}: {total} units are leased")
-            same(1, where, units, total)
+            same(1, where, units, self.books.units_leased(number, epoch))
+
+    def _check_calendar(self, number: int) -> None:
+        for start, end in self.books.changed.pop(number, ()):
+            self.check_lanes(number, start, end)
+        total = self.read("occupancy", number).unitEpochs
+        same(1, f"capacity {number}: units × epochs", total, self.books.unit_epochs(number))
 
     def _check_order(self, number: int) -> None:
         settled = self.read("settled", number)[0]
@@ -218,8 +311,7 @@ class Witness:
         _, paid_in, claimed = self.read("account", number)
         settled = self.read("settled", number)[0]
         leases = self.leases_of(number).values()
-        signed = sum(lease.rent * lease.units * (lease.end - lease.start) for lease in leases)
-        same(3, f"capacity {number}: paid in", paid_in, signed)
+        same(3, f"capacity {number}: paid in", paid_in, self.books.paid_in[number])
         hold(3, released <= earned, f"capacity {number}: {released} released of {earned}")
         dust = paid_in - earned - claimed - self.escrow(number) - self.unclaimed(number)
         # Below one for each epoch, each payment made, and each that is waiting to be made.
@@ -230,7 +322,10 @@ class Witness:
 
     def _check_solvency(self, coin: str) -> None:
         held = self.read("wallet", coin, ENGINE)
-        needed = books = 0
+        refunds = sum(self.read("refund", coin, who) for who in PEOPLE)
+        told = self.books.refunds[self.stage.coins[coin].address]
+        same(3, f"{coin}s of refunds, against those told of", refunds, told)
+        needed = books = refunds
         for number in (n for n, plan in enumerate(PLANS, start=1) if plan.coin == coin):
             earned, released = self.read("revenue", number)
             _, paid_in, claimed = self.read("account", number)
@@ -264,16 +359,23 @@ class Witness:
         same(4, f"{where}: next epoch and rent", self.read("settled", number), (epoch, rate))
         released = sum(capacity.releases)
         same(3, f"{where}: earned, released", self.read("revenue", number), (earned, released))
-        account = (len(capacity.leases), capacity.paid_in, sum(capacity.credit_claims))
+        account = (capacity.ids, capacity.paid_in, sum(capacity.credit_claims))
         same(3, f"{where}: leases, paid in, credits", self.read("account", number), account)
-        credited = sum(bps for e, bps in enumerate(capacity.credits) if bps and capacity.rent_at(e))
+        credited = capacity.credit_sum
         same(3, f"{where}: sum of credits, bps", self.read("credit sum", number), credited)
+        known = {lease.id for lease in capacity.leases}
+        same(0, f"{where}: leases that exist", set(self.leases_of(number)), known)
+        self.model.now = self.block_time
         for lease in capacity.leases:
             self._check_lease(capacity, lease)
         self._check_shares(number)
         for who in self.wallets(number):
             found = self.read("wallet", PLANS[number - 1].coin, who)
             same(0, f"{who}'s {PLANS[number - 1].coin}s", found, capacity.token.balance(who))
+        for who in PEOPLE:
+            found = self.read("refund", PLANS[number - 1].coin, who)
+            wanted = self.model.refund_of(capacity.token, who)
+            same(3, f"{who}'s refund of {PLANS[number - 1].coin}s", found, wanted)
 
     def _check_lease(self, capacity: Capacity, lease: Lease) -> None:
         found = self.read("credit", lease.id)
@@ -282,6 +384,39 @@ class Witness:
         hold(10, found <= exact, f"lease {lease.id}: {found} of {exact} credit")
         tenant = self.address(lease.tenant)
         same(0, f"tenant of {lease.id}", self.read("tenant", lease.id), tenant)
+        state = self.model.state_of(lease)
+        same(0, f"lease {lease.id} by events", tuple(self.books.leases[lease.id]), state[:-2])
+        same(0, f"state of {lease.id}, {state}", self.read("state", lease.id), self.wire(state))
+
+    def check_views(self, capacity: Capacity) -> None:
+        """What else can be asked of a capacity and its leases, as at the last block."""
+        number, engine, market = capacity.id, self.stage.engine, self.model
+        market.now = self.block_time
+        wanted: list[tuple[Call, Any]] = [
+            (self.stage.capacity.call("attestedUnits", number), capacity.attested),
+            (self.stage.capacity.call("attestationNonce", number), capacity.statements),
+            (engine.call("nextEpochToBegin", number), market.earliest(capacity)),
+        ]
+        for epoch in capacity.records:
+            wanted.append((engine.call("isRecorded", number, epoch), True))
+        rents = capacity.rents()
+        for epoch in {e for lease in capacity.leases for e in (lease.start, lease.funded_to)}:
+            change = rents[epoch] - (rents[epoch - 1] if epoch else 0)
+            wanted.append((engine.call("rentDeltaAt", number, epoch), change))
+        for lease in capacity.leases:
+            user, _ = market.user_of(lease)
+            wanted += [
+                (engine.call("userOf", lease.id), self.address(user)),
+                (engine.call("userExpires", lease.id), lease.expires),
+                (engine.call("hasEvicted", lease.id), lease.has_evicted),
+                (engine.call("depositOf", lease.id), lease.deposit),
+            ]
+            for who in {lease.tenant, lease.user}:
+                active = engine.call("isActive", lease.id, self.address(who))
+                wanted.append((active, market.is_active(lease, who)))
+        found = self.lane.batch(call for call, _ in wanted)
+        for (call, value), answer in zip(wanted, found, strict=True):
+            same(0, f"{call} at {self.block_time}", answer, value)
 
     def _check_shares(self, number: int) -> None:
         splitter = self.model.splitters[number]
@@ -301,14 +436,13 @@ class Witness:
             same(5, f"{where}: dividend of {who}", found, int(exact))
             hold(10, found <= exact, f"{where}: {who} gets {found} of {exact}")
 
-    def _purses(self) -> Iterator[tuple[Account, str]]:
-        for coin in self.stage.coins:
-            for who in PEOPLE:
-                yield who, coin
+    def count_purses(self) -> dict[tuple[Account, str], int]:
+        """What everybody could take out, by account and coin."""
+        return {(who, coin): self.takes_out(who, coin) for coin in COINS for who in PEOPLE}
 
     def takes_out(self, who: Account, coin: str) -> int:
         """All the coins that somebody has or could claim now, as last read."""
-        total: int = self.read("wallet", coin, who)
+        total: int = self.read("wallet", coin, who) + self.read("refund", coin, who)
         for number, plan in enumerate(PLANS, start=1):
             if plan.coin != coin:
                 continue

@@ -16,7 +16,7 @@ from derrick.market import (
     Tier,
     ascii_bytes,
 )
-from derrick.telemetry import Report, ReportTree, TelemetryRoot, attest
+from derrick.telemetry import CapacityUnits, Report, ReportTree, TelemetryRoot, attest
 
 PRICE = 400_000_000
 """Rent per unit and epoch under term 0: 400 dollars a day."""
@@ -63,10 +63,35 @@ class Bench:
     def sign_lease(self, tenant: Any, **changes: Any) -> int:
         """Fund the tenant, let it sign, and return the lease's id."""
         request = self.request(tenant, **changes)
-        _, total = self.lease.quote(request)
+        total = self.lease.quote(request).paid
         self.coin.mint(tenant, total, sender=self.owner)
         self.coin.approve(self.lease, total, sender=tenant)
         return int(self.lease.lease(request, sender=tenant).return_value)
+
+    def register(self, config: CapacityConfig, terms: list[Term], price: int = PRICE) -> int:
+        """Register another capacity of the operator, let its units be attested; returns its id."""
+        capacity = self.capacity.register(
+            config, terms, price, self.operator, sender=self.operator
+        ).return_value
+        self.attest_units(capacity, config.units)
+        return int(capacity)
+
+    def attest_units(self, capacity: int, units: int) -> None:
+        """Let the attestors say how many units of a capacity there are."""
+        nonce, deadline = self.capacity.attestationNonce(capacity), self.lane.time + DAY
+        set_id = self.capacity.serviceLevelOf(capacity).attestorSet
+        threshold = self.telemetry.setOf(set_id).config[0]
+        statement = CapacityUnits(
+            self.capacity.provider.chain_id,
+            self.capacity.address,
+            set_id,
+            capacity,
+            units,
+            nonce,
+            deadline,
+        )
+        quorum = attest(statement, self.attestors[:threshold])
+        self.capacity.attestUnits(capacity, units, nonce, deadline, quorum, sender=self.owner)
 
     def post(self, *reports: Report) -> ReportTree:
         """Let the attestors sign a root over reports of one window, once that has ended."""
@@ -115,8 +140,13 @@ def bench(project, lane, owner, operator, attestors):
     telemetry = project.TelemetryOracle.deploy(owner, sender=owner)
     members = sorted((a.address for a in attestors[:3]), key=lambda a: int(a, 16))
     telemetry.createSet(members, TELEMETRY_RULES.as_tuple(), sender=owner)
-    capacity = project.ComputeCapacity.deploy(stablecoins, index, telemetry, sender=owner)
-    lease = project.ComputeLease.deploy(capacity, telemetry, sender=owner)
+    deed_renderer = project.DeedRenderer.deploy(sender=owner)
+    capacity = project.ComputeCapacity.deploy(
+        stablecoins, index, telemetry, deed_renderer, sender=owner
+    )
+    edits = project.LeaseEdits.deploy(capacity, telemetry, sender=owner)
+    lease_renderer = project.LeaseRenderer.deploy(sender=owner)
+    lease = project.ComputeLease.deploy(capacity, telemetry, edits, lease_renderer, sender=owner)
     config = CapacityConfig(
         hardware_class=ascii_bytes("H100-SXM-80GB", 32),
         site=ascii_bytes("OK-1", 8),
@@ -139,7 +169,7 @@ def bench(project, lane, owner, operator, attestors):
     )
     terms = [Term(1, 365, 10_000), Term(30, 4_096, 8_001)]
     capacity.register(config, terms, PRICE, operator, sender=operator)
-    return Bench(
+    bench = Bench(
         project,
         lane,
         owner,
@@ -153,3 +183,5 @@ def bench(project, lane, owner, operator, attestors):
         lease,
         config,
     )
+    bench.attest_units(1, UNITS)
+    return bench

@@ -84,6 +84,7 @@ def test_rent_reaches_the_shares(project, desk, bench, other_operator, tenant, t
     receipt = register(desk, other_operator, split())
     capacity, address = receipt.return_value
     splitter = project.RevenueSplitter.at(address)
+    bench.attest_units(capacity, desk.config.units)
     bench.sign_lease(tenant, capacity=capacity, units=10, start=0, end=2)
     bench.settle(0, capacity=capacity)
 

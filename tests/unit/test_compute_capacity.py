@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from fractions import Fraction
 
 import pytest
@@ -218,16 +219,16 @@ def test_at_most_eight_terms_are_active(bench):
         capacity.retireTerm(1, 3, sender=bench.operator)
     assert capacity.addTerm(1, Term(3, 5, 7), sender=bench.operator).return_value == 8
     assert capacity.termCount(1) == 9
-    assert capacity.termOf(1, 8) == ((3, 5, 7), True)
+    assert capacity.termOf(1, 8) == (Term(3, 5, 7), True)
 
 
 def test_at_most_255_terms_are_ever_written(bench, lane):
     capacity = lane.contract(bench.capacity)
     for term in range(2, 255):
-        capacity.send("addTerm", 1, (1, 1, 1), sender=bench.operator)
+        capacity.send("addTerm", 1, Term(1, 1, 1), sender=bench.operator)
         capacity.send("retireTerm", 1, term, sender=bench.operator)
     with reverts_with(bench.capacity.TooManyTerms, capacity=1, active=2, ever=255):
-        capacity.send("addTerm", 1, (1, 1, 1), sender=bench.operator)
+        capacity.send("addTerm", 1, Term(1, 1, 1), sender=bench.operator)
 
 
 def test_price_has_bounds(bench):
@@ -264,7 +265,7 @@ def test_a_capacity_that_nobody_registered_is_unknown(bench):
     for call in (
         lambda: capacity.configOf(9),
         lambda: capacity.serviceLevelOf(9),
-        lambda: capacity.offerOf(9, 0),
+        lambda: capacity.offerOf(9, 0, 0, 1, 1),
         lambda: capacity.payeeOf(9),
         lambda: capacity.priceOf(9),
         lambda: capacity.priceFloorOf(9),
@@ -280,12 +281,12 @@ def test_a_capacity_that_nobody_registered_is_unknown(bench):
 
 def test_an_offer_rounds_the_rent_up(bench):
     bench.capacity.setPrice(1, 333, sender=bench.operator)
-    offer = bench.capacity.offerOf(1, 1)
+    offer = bench.capacity.offerOf(1, 1, 0, 1, 1)
     assert offer.rent == -(-333 * 8_001 // 10_000) == 267
     assert (offer.minEpochs, offer.maxEpochs, offer.units) == (30, 4_096, bench.config.units)
     assert offer.stablecoin == bench.config.stablecoin
     with reverts_with(bench.capacity.TermNotActive, capacity=1, term=2):
-        bench.capacity.offerOf(1, 2)
+        bench.capacity.offerOf(1, 2, 0, 1, 1)
 
 
 @pytest.fixture
@@ -305,24 +306,25 @@ def test_the_floor_is_a_share_of_the_index_rounded_up(bench, feed, project, owne
     floor = -(-exact.numerator // exact.denominator)
     assert bench.capacity.priceFloorOf(2) == floor
     bench.capacity.setPrice(2, floor, sender=bench.operator)
-    assert bench.capacity.offerOf(2, 0).rent == floor
+    assert bench.capacity.offerOf(2, 0, 0, 1, 1).rent == floor
     bench.capacity.setPrice(2, floor - 1, sender=bench.operator)
-    with reverts_with(bench.capacity.BelowPriceFloor, capacity=2, rent=floor - 1, floor=floor):
-        bench.capacity.offerOf(2, 0)
+    assert bench.capacity.offerOf(2, 0, 0, 1, 1).rent == floor
+    bench.capacity.setPrice(2, floor + 1, sender=bench.operator)
+    assert bench.capacity.offerOf(2, 0, 0, 1, 1).rent == floor + 1
 
 
 def test_without_an_index_nothing_is_leased_above_a_floor(bench, feed, lane):
     register(bench, price_floor_bps=1)
-    bench.capacity.offerOf(2, 0)
+    bench.capacity.offerOf(2, 0, 0, 1, 1)
     lane.mine(at=lane.time + 2 * DAY)
     with reverts_with(bench.capacity.IndexInvalid, hardwareClass=bench.config.hardware_class):
-        bench.capacity.offerOf(2, 0)
-    assert bench.capacity.offerOf(1, 0).rent == PRICE
+        bench.capacity.offerOf(2, 0, 0, 1, 1)
+    assert bench.capacity.offerOf(1, 0, 0, 1, 1).rent == PRICE
 
 
 def test_constructor_needs_all_it_stands_on(bench, project, owner):
-    parts = [bench.stablecoins, bench.index, bench.telemetry]
-    for missing, name in enumerate(["stablecoins", "index", "telemetry"]):
+    parts = [bench.stablecoins, bench.index, bench.telemetry, bench.capacity.RENDERER()]
+    for missing, name in enumerate(["stablecoins", "index", "telemetry", "renderer"]):
         arguments = [*parts]
         arguments[missing] = NOBODY
         with reverts_with(project.ComputeCapacity.BadAddress, field=field(name), value=NOBODY):
@@ -335,8 +337,8 @@ def test_it_is_an_erc721(bench):
     assert not bench.capacity.supportsInterface("0xffffffff")
     assert (bench.capacity.name(), bench.capacity.symbol()) == ("Derrick Compute Capacity", "DCAP")
     head, _, body = bench.capacity.tokenURI(1).partition(",")
-    assert head == "data:application/json;utf8"
-    assert json.loads(body)["name"] == "Compute capacity 1"
+    assert head == "data:application/json;base64"
+    assert json.loads(b64decode(body))["name"].startswith("Compute capacity 1")
 
 
 def test_registering_tells_terms_price_and_tiers_as_they_are(bench):
@@ -371,21 +373,20 @@ def test_each_capacity_offers_its_own_stablecoin(bench, project, owner):
     other = project.MockERC20.deploy("Other", "OTH", 18, sender=owner)
     bench.stablecoins.setStablecoin(other, True, sender=owner)
     register(bench, stablecoin=other.address)
-    assert bench.capacity.offerOf(2, 0).stablecoin == other.address
+    assert bench.capacity.offerOf(2, 0, 0, 1, 1).stablecoin == other.address
     assert bench.capacity.payeeOf(2).stablecoin == other.address
-    assert bench.capacity.offerOf(1, 0).stablecoin == bench.config.stablecoin
+    assert bench.capacity.offerOf(1, 0, 0, 1, 1).stablecoin == bench.config.stablecoin
 
 
 def test_a_retired_term_offers_nothing(bench):
     bench.capacity.retireTerm(1, 0, sender=bench.operator)
     with reverts_with(bench.capacity.TermNotActive, capacity=1, term=0):
-        bench.capacity.offerOf(1, 0)
-    bench.capacity.offerOf(1, 1)
+        bench.capacity.offerOf(1, 0, 0, 1, 1)
+    bench.capacity.offerOf(1, 1, 0, 1, 1)
 
 
 def test_the_smallest_floor_is_a_floor(bench, feed):
     """One basis point of the index: 5.2416 cents of a day's 524.16 dollars."""
     register(bench, price=52_415, price_floor_bps=1)
     assert bench.capacity.priceFloorOf(2) == 52_416
-    with reverts_with(bench.capacity.BelowPriceFloor, capacity=2, rent=52_415, floor=52_416):
-        bench.capacity.offerOf(2, 0)
+    assert bench.capacity.offerOf(2, 0, 0, 1, 1).rent == 52_416

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 
 import pytest
 
@@ -35,7 +36,8 @@ def funded(bench, owner, tenant):
 def test_a_lease_takes_the_whole_rent_and_books_the_units(bench, funded, other_tenant):
     before = bench.coin.balanceOf(funded)
     request = bench.request(other_tenant)
-    rent, total = bench.lease.quote(request)
+    rent, total, missing = bench.lease.quote(request)
+    assert missing == 0
     receipt = bench.lease.lease(request, sender=funded)
     lease = receipt.return_value
 
@@ -44,7 +46,7 @@ def test_a_lease_takes_the_whole_rent_and_books_the_units(bench, funded, other_t
     assert bench.lease.ownerOf(lease) == other_tenant
     assert bench.coin.balanceOf(funded) == before - total
     assert bench.coin.balanceOf(bench.lease) == total
-    assert bench.lease.leaseOf(lease) == (2, 12, 12, 2, 10, 0, PRICE)
+    assert bench.lease.leaseOf(lease) == (2, 12, 12, 2, 10, 0, 10, PRICE)
     assert bench.lease.capacityOf(lease) == 1
     assert [bench.lease.unitsLeasedAt(1, e) for e in (1, 2, 11, 12)] == [0, 10, 10, 0]
     assert bench.lease.rentDeltaAt(1, 2) == 10 * PRICE == -bench.lease.rentDeltaAt(1, 12)
@@ -52,7 +54,7 @@ def test_a_lease_takes_the_whole_rent_and_books_the_units(bench, funded, other_t
     [event] = receipt.events.filter(bench.lease.Leased)
     assert (event.lease, event.capacity) == (lease, 1)
     assert (event.tenant, event.payer) == (other_tenant.address, funded.address)
-    assert tuple(event.conditions) == (2, 12, 12, 2, 10, 0, PRICE)
+    assert tuple(event.conditions) == (2, 12, 12, 2, 10, 0, 10, PRICE)
     assert event.paid == total
 
 
@@ -66,7 +68,8 @@ def test_ids_count_up_per_capacity(bench, funded):
 def test_terms_price_the_rent_rounded_up(bench, funded):
     bench.capacity.setPrice(1, 12_345, sender=bench.operator)
     request = bench.request(funded, term=1, start=0, end=30)
-    rent, total = bench.lease.quote(request)
+    rent, total, missing = bench.lease.quote(request)
+    assert missing == 0
     assert rent == -(-12_345 * 8_001 // 10_000)
     assert total == rent * 10 * 30
     assert bench.lease.leaseOf(bench.lease.lease(request, sender=funded).return_value).rent == rent
@@ -82,11 +85,17 @@ def test_a_price_change_never_touches_a_signed_lease(bench, funded):
     assert bench.lease.rentDeltaAt(1, 2) == 10 * PRICE
 
 
-def both(bench, request, tenant, expected):
-    """`lease` and `quote` refuse with the same words, and nothing moves."""
+def both(bench, request, tenant, expected, missing=0):
+    """`lease` and `quote` refuse with the same words, and nothing moves.
+
+    Of units that are not free, `quote` says instead how many are missing.
+    """
     before = bench.coin.balanceOf(tenant)
-    with expected():
-        bench.lease.quote(request)
+    if missing:
+        assert bench.lease.quote(request).missing == missing
+    else:
+        with expected():
+            bench.lease.quote(request)
     with expected():
         bench.lease.lease(request, sender=tenant)
     assert bench.coin.balanceOf(tenant) == before
@@ -184,15 +193,20 @@ def test_units_are_never_sold_twice(bench, funded):
     bench.lease.lease(bench.request(funded, units=60, start=10, end=20), sender=funded)
     request = bench.request(funded, units=41, start=19, end=30)
     both(
-        bench, request, funded, lambda: reverts_with(bench.lease.NotEnoughUnits, asked=41, free=40)
+        bench,
+        request,
+        funded,
+        lambda: reverts_with(bench.lease.NotEnoughUnits, asked=41, free=40),
+        missing=1,
     )
     bench.lease.lease(bench.request(funded, units=40, start=19, end=30), sender=funded)
-    assert bench.lease.peakUnitsLeased(1, 0, 40) == 100
+    assert bench.lease.occupancyOf(1, 0, 40) == (100, 60 * 10 + 40 * 11)
     both(
         bench,
         bench.request(funded, units=1, start=19, end=20),
         funded,
         lambda: reverts_with(bench.lease.NotEnoughUnits, asked=1, free=0),
+        missing=1,
     )
 
 
@@ -476,14 +490,21 @@ def test_an_unknown_lease_is_refused(bench, funded):
 
 
 def test_the_constructor_needs_the_deeds_and_their_own_oracle(bench, project, owner):
-    with reverts_with(project.ComputeLease.BadReceiver, receiver=NOBODY):
-        project.ComputeLease.deploy(NOBODY, bench.telemetry, sender=owner)
+    engine, capacity, telemetry = project.ComputeLease, bench.capacity, bench.telemetry
+    edits, renderer = bench.lease.EDITS(), bench.lease.RENDERER()
+    with reverts_with(engine.BadReceiver, receiver=NOBODY):
+        engine.deploy(NOBODY, telemetry, edits, renderer, sender=owner)
+    with reverts_with(engine.BadReceiver, receiver=NOBODY):
+        engine.deploy(capacity, telemetry, edits, NOBODY, sender=owner)
     other = project.TelemetryOracle.deploy(owner, sender=owner)
     for foreign in (NOBODY, other):
-        with reverts_with(
-            project.ComputeLease.ForeignOracle, telemetry=foreign, known=bench.telemetry
-        ):
-            project.ComputeLease.deploy(bench.capacity, foreign, sender=owner)
+        with reverts_with(engine.ForeignOracle, telemetry=foreign, known=telemetry):
+            engine.deploy(capacity, foreign, edits, renderer, sender=owner)
+    parts = (bench.stablecoins, bench.index, telemetry, capacity.RENDERER())
+    deeds = project.ComputeCapacity.deploy(*parts, sender=owner)
+    foreign = project.LeaseEdits.deploy(deeds, telemetry, sender=owner)
+    with reverts_with(engine.ForeignModule, module=foreign):
+        engine.deploy(capacity, telemetry, foreign, renderer, sender=owner)
 
 
 # ---- reports shown before their turn
@@ -514,7 +535,7 @@ def test_a_recorded_report_never_expires(bench, funded, lane):
 def test_one_report_left_out_costs_its_own_epoch_only(bench, funded, lane):
     """Hourly epochs, a window of a day, the sixth of 24 reports missing: 23 are paid."""
     config = bench.config._replace(epoch_length=3_600)
-    bench.capacity.register(config, [Term(1, 365, 10_000)], PRICE, bench.operator, sender=funded)
+    bench.register(config, [Term(1, 365, 10_000)])
     engine = lane.contract(bench.lease)
     request = bench.request(funded, capacity=2, start=0, end=24)
     engine.send("lease", request, sender=funded)
@@ -573,7 +594,7 @@ def test_a_recorded_epoch_can_still_be_settled_by_its_report(bench, funded):
 
 def test_where_nothing_ran_nothing_is_paid_whatever_the_tiers(bench, funded):
     config = bench.config._replace(tiers=())
-    bench.capacity.register(config, [Term(1, 365, 10_000)], PRICE, bench.operator, sender=funded)
+    bench.register(config, [Term(1, 365, 10_000)])
     bench.lease.lease(bench.request(funded, capacity=2, start=0, end=5), sender=funded)
     [event] = bench.settle(0, uptime_bps=0, capacity=2).events
     assert event.creditBps == 10_000
@@ -590,6 +611,7 @@ def test_a_refusal_tells_the_free_units_across_calendar_words(bench, funded):
         bench.request(funded, units=60, start=10, end=40),
         funded,
         lambda: reverts_with(bench.lease.NotEnoughUnits, asked=60, free=50),
+        missing=10,
     )
 
 
@@ -599,8 +621,8 @@ def test_it_is_an_erc721(bench, funded):
         assert bench.lease.supportsInterface(interface)
     assert (bench.lease.name(), bench.lease.symbol()) == ("Derrick Compute Lease", "DLEASE")
     head, _, body = bench.lease.tokenURI(FIRST).partition(",")
-    assert head == "data:application/json;utf8"
-    assert json.loads(body)["name"] == f"Compute lease {FIRST}"
+    assert head == "data:application/json;base64"
+    assert json.loads(b64decode(body))["name"].startswith("Compute lease ")
 
 
 # ---- several leases, rounds and borders
@@ -609,9 +631,7 @@ def test_it_is_an_erc721(bench, funded):
 def other_capacity(bench, **changes):
     """Another capacity of the bench's operator, under one term of 3 … 7 epochs; returns its id."""
     config = bench.config._replace(**changes)
-    return bench.capacity.register(
-        config, [Term(3, 7, 10_000)], PRICE, bench.operator, sender=bench.operator
-    ).return_value
+    return bench.register(config, [Term(3, 7, 10_000)])
 
 
 def test_the_epoch_that_begins_at_the_origin_is_leased_until_the_second_before(bench, funded, lane):
@@ -626,7 +646,7 @@ def test_the_epoch_that_begins_at_the_origin_is_leased_until_the_second_before(b
 
 def test_the_whole_capacity_up_to_its_last_epoch_is_one_lease(bench, funded):
     request = bench.request(funded, units=100, start=999, end=1_000)
-    assert bench.lease.quote(request) == (PRICE, 100 * PRICE)
+    assert bench.lease.quote(request) == (PRICE, 100 * PRICE, 0)
     bench.lease.lease(request, sender=funded)
     assert bench.lease.unitsLeasedAt(1, 999) == 100
     assert bench.lease.unitsLeasedAt(1, 1_000) == 0

@@ -46,9 +46,7 @@ def engine(bench, lane):
 def register(bench, terms=TERMS, price=PRICE, **changes):
     """Another capacity, otherwise as the bench's own; returns its id."""
     config = bench.config._replace(**changes)
-    return bench.capacity.register(
-        config, list(terms), price, bench.operator, sender=bench.operator
-    ).return_value
+    return bench.register(config, list(terms), price)
 
 
 def first_lease(capacity):

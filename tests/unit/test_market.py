@@ -174,18 +174,19 @@ def test_an_interrupted_run_is_resumed(owner, plan, tmp_path):
     path = tmp_path / plan.file_name
 
     def break_off(line: str) -> None:
-        if line.startswith("ComputeLease"):
+        if line.startswith("ComputeLease "):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         deploy(owner, plan, Record(path, plan), tell=break_off)
     written = json.loads(path.read_text())
-    assert list(written["contracts"]) == list(CONTRACTS)[:5]
+    done = list(CONTRACTS).index("lease") + 1
+    assert list(written["contracts"]) == list(CONTRACTS)[:done]
     assert written["complete"] is False
 
     lines = []
     market, _ = deploy(owner, plan, Record(path, plan), tell=lines.append)
-    assert sum("already" in line for line in lines) == 5
+    assert sum("already" in line for line in lines) == done
     assert market.lease.address == written["contracts"]["lease"]["address"]
     assert json.loads(path.read_text())["complete"] is True
 

@@ -2,7 +2,7 @@
 
 One capacity of 10 units, daily epochs from time 100 000, price 1 000 base units. Two tiers: below
 99 % uptime a tenth of the rent goes back, below 90 % all of it. Windows are a day long, roots can
-be posted for 6 hours, leaves shown for 6 hours more.
+be posted for 6 hours, leaves shown for 6 hours more. It is epoch 0 that runs at first.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from derrick.model import (
     Lease,
     Market,
     Refused,
+    Settlement,
     Splitter,
     Token,
 )
-from derrick.structs import Leg, Term, Tier
+from derrick.structs import LeaseRequest, Leg, Term, Tier
 from derrick.telemetry import Report, Status
 from derrick.units import BPS, DAY, HOUR
 
@@ -32,6 +33,14 @@ PRICE = 1_000
 ALICE, BOB, OPERATOR, PROTOCOL, STRANGER = "alice", "bob", "operator", "protocol", "stranger"
 SPLITTER = "splitter of 1"
 FUNDS = 10**9
+PREPAID, LONG, ON_DEMAND, RESERVED, SPOT = range(5)
+TERMS = (
+    Term(1, 30, BPS),
+    Term(10, 30, 8_005),
+    Term(1, 30, BPS, notice_epochs=0, deposit_epochs=1),
+    Term(1, 30, BPS, notice_epochs=2, deposit_epochs=3),
+    Term(1, 30, 5_000, notice_epochs=0, deposit_epochs=2, preemptible=True),
+)
 
 
 @pytest.fixture
@@ -54,7 +63,8 @@ def market() -> Market:
         tiers=(Tier(9_900, 1_000), Tier(9_000, 10_000)),
         blackout_credit_bps=2_500,
         price=PRICE,
-        terms=[Term(1, 30, BPS), Term(10, 30, 8_005)],
+        terms=list(TERMS),
+        attested=10,
     )
     market.capacities[1] = capacity
     market.splitters[1] = Splitter(SPLITTER, capacity, [Leg(PROTOCOL, 333)], {OPERATOR: 3_000})
@@ -68,20 +78,35 @@ def sign(
     units: int = 4,
     start: int = 1,
     end: int = 3,
-    term: int = 0,
+    term: int = PREPAID,
     max_rent: int = PRICE,
     capacity: int = 1,
 ) -> Lease:
-    return market.lease(
-        tenant,
-        capacity_id=capacity,
-        term_index=term,
-        units=units,
-        start=start,
-        end=end,
-        max_rent=max_rent,
-        tenant=tenant,
-    )
+    return market.lease(tenant, LeaseRequest(capacity, term, units, start, end, max_rent, tenant))
+
+
+def ask(units: int, start: int, end: int, term: int = PREPAID) -> LeaseRequest:
+    return LeaseRequest(1, term, units, start, end, PRICE, BOB)
+
+
+def begin(market: Market, epoch: int) -> None:
+    """The first second of an epoch."""
+    market.now = market.capacities[1].starts_at(epoch)
+
+
+def state(lease: Lease) -> tuple[int, int, int, int, int, int]:
+    """Start, end, funded to, credited to, units, epochs of deposit."""
+    epochs = (lease.start, lease.end, lease.funded_to, lease.credited_to)
+    return (*epochs, lease.units, lease.deposit_epochs)
+
+
+def balanced(market: Market) -> bool:
+    """The engine holds what is nobody's yet and what it owes, to the base unit."""
+    capacity = market.capacities[1]
+    credits_due = sum(capacity.credit_of(lease) for lease in capacity.leases)
+    refunds = sum(refund.amount for refund in market.refunds)
+    held = capacity.escrow + capacity.owed + credits_due + refunds
+    return capacity.token.balance(ENGINE) == held
 
 
 def end_of(market: Market, epoch: int) -> int:
@@ -124,15 +149,56 @@ def test_a_terms_share_of_the_price_is_rounded_up(market: Market) -> None:
     assert sign(market, term=1, end=11).rent == 801  # 800.5
 
 
-def test_the_price_floor_is_rounded_up(market: Market) -> None:
+def test_the_price_floor_is_rounded_up_and_lifts_the_rent(market: Market) -> None:
     capacity = market.capacities[1]
     capacity.price_floor_bps, capacity.index_price = 1, 3_333  # 0.00003333 USD, 8 GPUs, 24 hours
     # 3 333e-8 * 8 * 24 * 1e-4 * 1e6 base units = 0.639936
     assert capacity.price_floor() == 1
+    assert sign(market).rent == 1_000
     capacity.price_floor_bps, capacity.index_price = 5_000, 1_050  # 1 008 base units
-    refused(lambda: sign(market), "BelowPriceFloor", capacity=1, rent=1_000, floor=1_008)
+    assert sign(market, max_rent=1_008).rent == 1_008
+    refused(lambda: sign(market), "RentAboveMax", rent=1_008, maxRent=1_000)
     capacity.index_price = None
     refused(lambda: sign(market), "IndexInvalid", hardwareClass="")
+
+
+def test_only_attested_units_can_be_leased(market: Market) -> None:
+    statement = {"capacity_id": 1, "nonce": 0, "deadline": ORIGIN}
+    refused(
+        lambda: market.attest_units(**{**statement, "capacity_id": 2}, units=5),
+        "UnknownCapacity",
+        capacity=2,
+    )
+    refused(
+        lambda: market.attest_units(**statement, units=11),
+        "OutOfRange",
+        field="units",
+        value=11,
+        min=0,
+        max=10,
+    )
+    refused(
+        lambda: market.attest_units(**{**statement, "nonce": 1}, units=5),
+        "WrongNonce",
+        capacity=1,
+        nonce=1,
+        expected=0,
+    )
+    market.now += 1
+    refused(
+        lambda: market.attest_units(**statement, units=5),
+        "StatementExpired",
+        capacity=1,
+        deadline=ORIGIN,
+    )
+    market.now -= 1
+    sign(market, units=7)
+    market.attest_units(**statement, units=5)
+    assert market.capacities[1].statements == 1
+    refused(lambda: sign(market, units=6), "BadUnits", units=6, max=5)
+    refused(lambda: sign(market, units=1), "NotEnoughUnits", asked=1, free=0)
+    assert market.quote(ask(4, 1, 3)) == (1_000, 8_000, 4)  # not 6: it asks for 4
+    sign(market, units=5, start=3, end=4)
 
 
 def test_only_what_is_free_in_every_epoch_can_be_leased(market: Market) -> None:
@@ -148,7 +214,7 @@ def test_only_what_is_free_in_every_epoch_can_be_leased(market: Market) -> None:
 def test_what_cannot_be_signed(market: Market) -> None:
     capacity = market.capacities[1]
     refused(lambda: sign(market, capacity=2), "UnknownCapacity", capacity=2)
-    refused(lambda: sign(market, term=2), "TermNotActive", capacity=1, term=2)
+    refused(lambda: sign(market, term=5), "TermNotActive", capacity=1, term=5)
     refused(lambda: sign(market, units=0), "BadUnits", units=0, max=10)
     refused(lambda: sign(market, units=11), "BadUnits", units=11, max=10)
     refused(lambda: sign(market, start=0), "StartPassed", start=0, earliest=1)
@@ -330,6 +396,406 @@ def test_a_stopped_token_stops_only_its_own_payee(market: Market) -> None:
     token.frozen.clear()
     token.paused = True
     refused(lambda: market.release(1), "TransferFailed")
+
+
+def test_what_is_paid_at_signing(market: Market) -> None:
+    # Reserved: a deposit of three epochs and two of notice.
+    lease = sign(market, term=RESERVED, start=1, end=11)
+    assert (lease.paid, lease.deposit, state(lease)) == (20_000, 12_000, (1, 11, 3, 1, 4, 3))
+    assert lease.open_epochs == 5
+    capacity = market.capacities[1]
+    assert (capacity.escrow, capacity.paid_in) == (20_000, 20_000)
+    assert [capacity.rent_at(e) for e in (0, 1, 2, 3)] == [0, 4_000, 4_000, 0]
+    assert [capacity.units_leased(e) for e in (0, 1, 10, 11)] == [0, 4, 4, 0]
+    assert state(sign(market, term=RESERVED, start=11, end=16)) == (11, 16, 16, 11, 4, 3)
+    assert state(sign(market, term=RESERVED, start=16, end=22)) == (16, 22, 18, 16, 4, 3)
+    # On demand, one epoch ahead; the shortest is paid by its deposit.
+    assert state(sign(market, term=ON_DEMAND, units=1, start=1, end=9)) == (1, 9, 2, 1, 1, 1)
+    assert state(sign(market, term=ON_DEMAND, units=1, start=1, end=2)) == (1, 2, 2, 1, 1, 1)
+    assert balanced(market)
+
+
+def test_paying_on(market: Market) -> None:
+    lease = sign(market, term=RESERVED, start=1, end=11)
+    begin(market, 2)
+    refused(lambda: market.top_up(ALICE, lease.id, 0), "BadTopUp", lease=lease.id, epochs=0, max=5)
+    refused(lambda: market.top_up(ALICE, lease.id, 6), "BadTopUp", lease=lease.id, epochs=6, max=5)
+    refused(lambda: market.top_up(STRANGER, lease.id, 1), "TransferFromFailed")
+    assert market.top_up(BOB, lease.id, 4) == 16_000
+    assert (lease.funded_to, lease.open_epochs, lease.deposit) == (7, 1, 12_000)
+    assert market.top_up(ALICE, lease.id, 1) == 4_000
+    # The deposit pays the rest now: all ten epochs are paid.
+    assert (lease.funded_to, lease.deposit, lease.paid) == (11, 0, 40_000)
+    refused(lambda: market.top_up(ALICE, lease.id, 1), "BadTopUp", lease=lease.id, epochs=1, max=0)
+    assert balanced(market)
+
+
+def test_a_lease_that_is_not_paid_on_lapses(market: Market) -> None:
+    lease = sign(market, term=RESERVED, start=1, end=11)
+    capacity = market.capacities[1]
+    begin(market, 3)
+    market.now -= 1
+    refused(lambda: market.lapse(BOB, lease.id), "NotLapsed", lease=lease.id, fundedTo=3)
+    market.now += 1
+    lapsed = {"lease": lease.id, "fundedTo": 3}
+    refused(lambda: market.top_up(ALICE, lease.id, 1), "LeaseLapsed", **lapsed)
+    refused(lambda: market.terminate(ALICE, lease.id), "LeaseLapsed", **lapsed)
+    refused(lambda: market.exit_for_cause(ALICE, lease.id), "LeaseLapsed", **lapsed)
+    refused(lambda: market.split_units(ALICE, lease.id, 1), "LeaseLapsed", **lapsed)
+    refused(lambda: market.merge(ALICE, lease.id, lease.id), "LeaseLapsed", **lapsed)
+    begin(market, 5)
+    # Three epochs of deposit: 12 000, a hundredth of it to who closes it.
+    assert market.lapse(BOB, lease.id) == (Settlement(3, 0, 0, 3), 120)
+    assert state(lease) == (1, 3, 3, 1, 4, 0)
+    assert (capacity.earned, market.refund_of(capacity.token, BOB)) == (11_880, 120)
+    # Epochs 3 to 5 have begun; the units are free from 6 on.
+    assert [capacity.units_leased(e) for e in range(2, 8)] == [4, 4, 4, 4, 0, 0]
+    assert capacity.paid_in == 19_880
+    assert balanced(market)
+    refused(lambda: market.lapse(BOB, lease.id), "NotLapsed", lease=lease.id, fundedTo=3)
+
+
+@pytest.mark.parametrize(
+    ("running", "paid_on", "moved"),
+    [
+        # Notice is two epochs, the deposit of 8, 9 and 10 pays [8, 11).
+        (0, 0, Settlement(end=3, due=0, refunded=0, forfeited=3)),
+        (0, 2, Settlement(end=3, due=0, refunded=2, forfeited=3)),
+        (2, 0, Settlement(end=5, due=2, refunded=0, forfeited=3)),
+        (2, 5, Settlement(end=5, due=0, refunded=3, forfeited=3)),
+        (6, 4, Settlement(end=9, due=1, refunded=0, forfeited=2)),
+        (6, 5, Settlement(end=9, due=0, refunded=0, forfeited=2)),
+    ],
+)
+def test_notice(market: Market, running: int, paid_on: int, moved: Settlement) -> None:
+    lease = sign(market, term=RESERVED, start=1, end=11)
+    capacity = market.capacities[1]
+    if paid_on:
+        market.top_up(ALICE, lease.id, paid_on)
+    begin(market, running)
+    before = capacity.token.balance(ALICE)
+    refused(lambda: market.terminate(BOB, lease.id), "NotTenant", lease=lease.id, caller=BOB)
+    assert market.termination_of(lease.id) == market.terminate(ALICE, lease.id) == moved
+    assert before - capacity.token.balance(ALICE) == moved.due * 4_000
+    assert market.refund_of(capacity.token, ALICE) == moved.refunded * 4_000
+    assert capacity.earned == moved.forfeited * 4_000
+    assert state(lease) == (1, moved.end, moved.end, 1, 4, 0)
+    assert capacity.units_leased(moved.end) == 0
+    assert balanced(market)
+    over = {"lease": lease.id, "end": moved.end}
+    begin(market, moved.end - 2)
+    refused(lambda: market.terminate(ALICE, lease.id), "LeaseOver", **over)
+
+
+def test_notice_without_money_changes_nothing(market: Market) -> None:
+    lease = sign(market, term=RESERVED, start=1, end=11)
+    market.transfer_lease(ALICE, ALICE, STRANGER, lease.id)
+    begin(market, 2)
+    refused(lambda: market.terminate(STRANGER, lease.id), "TransferFromFailed")
+    assert state(lease) == (1, 11, 3, 1, 4, 3)
+
+
+def test_a_lease_that_has_not_begun_ends_without_a_trace(market: Market) -> None:
+    lease = sign(market, term=ON_DEMAND, start=4, end=9)
+    assert market.terminate(ALICE, lease.id) == Settlement(4, 0, 1, 1)
+    refused(lambda: market.lease_of(lease.id), "UnknownLease", lease=lease.id)
+    refused(lambda: market.transfer_lease(ALICE, ALICE, BOB, lease.id), "TokenDoesNotExist")
+    capacity = market.capacities[1]
+    assert (capacity.earned, market.refund_of(capacity.token, ALICE)) == (4_000, 4_000)
+    assert (capacity.ids, capacity.units_leased(4)) == (1, 0)
+    assert sign(market).id == 1_000_000_002
+
+
+def test_a_bad_service_can_be_left(market: Market) -> None:
+    lease = sign(market, term=RESERVED, start=1, end=21)
+    capacity = market.capacities[1]
+    market.top_up(ALICE, lease.id, 10)
+    report(market, 0, 8_999, 10_000, 0, 0, 8_000)
+    no_cause = {"lease": lease.id, "creditBps": 40_000}
+    refused(lambda: market.exit_for_cause(ALICE, lease.id), "NoCause", **no_cause)
+    report(market, 9_899, 8_999)  # 11 000 more, in the last ten
+    earliest = market.earliest(capacity)
+    paid = lease.funded_to - earliest + 3  # and the deposit
+    assert market.exit_for_cause(ALICE, lease.id) == Settlement(earliest, 0, paid, 0)
+    assert market.refund_of(capacity.token, ALICE) == paid * 4_000
+    assert balanced(market)
+    over = {"lease": lease.id, "end": earliest}
+    refused(lambda: market.exit_for_cause(ALICE, lease.id), "LeaseOver", **over)
+
+
+def test_only_the_last_ten_epochs_are_a_cause(market: Market) -> None:
+    lease = sign(market, start=1, end=30)
+    report(market, 0, 0, 0, 0, 0, 0, *[10_000] * 6)
+    assert market.capacities[1].recent_credit_bps(lease) == 40_000  # epochs 2 to 11
+
+
+def test_a_spot_lease_can_be_taken_back(market: Market) -> None:
+    lease = sign(market, term=SPOT, start=1, end=9)
+    other = sign(market, start=1, end=9)
+    capacity = market.capacities[1]
+    refused(lambda: market.preempt(ALICE, lease.id), "NotDeedOwner", capacity=1, caller=ALICE)
+    refused(lambda: market.preempt(OPERATOR, other.id), "NotPreemptible", lease=other.id)
+    market.top_up(ALICE, lease.id, 3)  # 500 × 4: three of ahead, and one, and two of deposit
+    market.set_user(ALICE, lease.id, BOB, 10**9)
+    begin(market, 2)
+    assert market.preempt(OPERATOR, lease.id) == Settlement(3, 0, 4, 0)
+    assert market.refund_of(capacity.token, ALICE) == 8_000
+    assert (capacity.units_leased(2), capacity.units_leased(3)) == (8, 4)
+    assert (lease.user, balanced(market)) == (NOBODY, True)
+    refused(lambda: market.preempt(OPERATOR, lease.id), "LeaseOver", lease=lease.id, end=3)
+
+
+def test_a_dearer_lease_takes_what_it_misses(market: Market) -> None:
+    capacity = market.capacities[1]
+    first = sign(market, term=SPOT, units=4, start=1, end=9)
+    second = sign(market, term=SPOT, units=5, start=2, end=5)
+    third = sign(market, term=SPOT, units=5, start=6, end=9)
+    market.top_up(ALICE, first.id, 4)
+    # 9 of 10 are used in epochs 2 to 4 and 6 to 8: 5 of 6 units are missing over [3, 8).
+    request, victims = ask(6, 3, 8), [first.id, second.id, third.id]
+    assert market.quote(request) == (1_000, 30_000, 5)
+    refused(lambda: market.lease(BOB, request), "NotEnoughUnits", asked=6, free=1)
+    refused(
+        lambda: market.lease_evicting(BOB, request, victims[:1]), "NotEnoughUnits", asked=6, free=5
+    )
+    assert state(first) == (1, 9, 6, 1, 4, 2)  # as it was
+    lease, ended = market.lease_evicting(BOB, request, victims)
+    # The first gives all of its 4 units from epoch 3 on: 3 epochs and 2 of deposit go back. One is
+    # missing then: of the second 1 unit, unpaid from 3 on; of the third 1, before it began.
+    assert [(part.id % 10**9, moved) for part, moved in ended] == [
+        (1, Settlement(3, 0, 5, 0)),
+        (4, Settlement(3, 0, 2, 0)),
+        (5, Settlement(6, 0, 3, 0)),
+    ]
+    assert (lease.id % 10**9, lease.has_evicted) == (6, True)
+    assert market.refund_of(capacity.token, ALICE) == (5 * 4 + 2 + 3) * 500
+    assert [capacity.units_leased(e) for e in range(1, 10)] == [4, 9, 10, 10, 6, 10, 10, 4, 0]
+    assert state(market.lease_of(1_000_000_004)) == (2, 3, 3, 2, 1, 0)
+    refused(lambda: market.lease_of(1_000_000_005), "UnknownLease", lease=1_000_000_005)
+    assert balanced(market)
+
+
+def test_who_need_not_give(market: Market) -> None:
+    capacity = market.capacities[1]
+    spot = sign(market, term=SPOT, units=10, start=1, end=9)
+    firm = sign(market, units=1, start=9, end=10)
+    capacity.price = 524
+    request = ask(5, 2, 4)._replace(tenant=ALICE)
+
+    def take(victim: int) -> object:
+        return market.lease_evicting(ALICE, request, [victim])
+
+    refused(lambda: take(7), "UnknownLease", lease=7)
+    refused(lambda: take(firm.id), "NotPreemptible", lease=firm.id)
+    refused(lambda: take(spot.id), "BidTooLow", victim=spot.id, rent=524, min=525)
+    capacity.price = 525
+    begin(market, 3)
+    refused(lambda: take(spot.id), "StartPassed", start=2, earliest=4)
+    request = request._replace(start=5, end=7)
+    refused(lambda: take(spot.id), "LeaseLapsed", lease=spot.id, fundedTo=2)
+
+
+def test_a_lease_that_evicted_pays_its_first_epoch(market: Market) -> None:
+    sign(market, term=SPOT, units=10, start=3, end=9)
+    lease, _ = market.lease_evicting(BOB, ask(10, 3, 9, ON_DEMAND), [1_000_000_001])
+    assert market.termination_of(lease.id).end == 4
+    lease, ended = market.lease_evicting(BOB, ask(10, 9, 12, ON_DEMAND), [])
+    assert (lease.has_evicted, ended, market.termination_of(lease.id).end) == (False, [], 9)
+
+
+def test_units_can_be_split_off(market: Market) -> None:
+    lease = sign(market, term=RESERVED, start=1, end=11)
+    market.set_user(ALICE, lease.id, BOB, 10**9)
+    report(market, 0, 9_500)
+    capacity = market.capacities[1]
+    refused(lambda: market.split_units(BOB, lease.id, 1), "NotTenant", lease=lease.id, caller=BOB)
+    for units in (0, 4):
+        refused(
+            lambda units=units: market.split_units(ALICE, lease.id, units),
+            "BadUnits",
+            units=units,
+            max=3,
+        )
+    part = market.split_units(ALICE, lease.id, 1)
+    assert market.refund_of(capacity.token, ALICE) == 400  # a tenth of epoch 1
+    assert (state(lease), state(part)) == ((1, 11, 3, 2, 3, 3), (1, 11, 3, 2, 1, 3))
+    assert (part.id, part.tenant, part.user, part.expires) == (1_000_000_002, ALICE, BOB, 10**9)
+    assert (lease.deposit, part.deposit) == (9_000, 3_000)
+    assert capacity.units_leased(5) == 4
+    assert balanced(market)
+    market.merge(ALICE, lease.id, part.id)
+    assert state(lease) == (1, 11, 3, 2, 4, 3)
+    assert [each.id for each in capacity.leases] == [lease.id]
+    assert balanced(market)
+
+
+def test_a_lease_can_be_split_in_time(market: Market) -> None:
+    lease = sign(market, term=RESERVED, start=1, end=11)
+    market.top_up(ALICE, lease.id, 3)
+    where = {"lease": lease.id, "min": 2, "max": 6}
+    for epoch in (1, 7):
+        refused(
+            lambda epoch=epoch: market.split_at(ALICE, lease.id, epoch),
+            "BadSplit",
+            **where,
+            epoch=epoch,
+        )
+    part = market.split_at(ALICE, lease.id, 3)
+    # All of the first part is paid: the last two of its epochs, all it has, are its deposit.
+    assert (state(lease), state(part)) == ((1, 3, 3, 1, 4, 2), (3, 11, 6, 3, 4, 3))
+    assert (lease.deposit, part.deposit, balanced(market)) == (0, 12_000, True)
+    refused(
+        lambda: market.merge(ALICE, part.id, lease.id),
+        "NotMergeable",
+        lease=part.id,
+        part=lease.id,
+    )
+    last = market.split_at(ALICE, part.id, 6)
+    assert (state(part), state(last)) == ((3, 6, 6, 3, 4, 3), (6, 11, 6, 6, 4, 3))
+    market.merge(ALICE, lease.id, part.id)
+    assert state(lease) == (1, 6, 6, 1, 4, 3)  # not 5: the term asks for no more
+    market.merge(ALICE, lease.id, last.id)
+    assert state(lease) == (1, 11, 6, 1, 4, 3)
+    assert balanced(market)
+
+
+def test_a_part_without_a_paid_epoch_lapses_to_nothing(market: Market) -> None:
+    lease = sign(market, term=ON_DEMAND, start=1, end=11)
+    part = market.split_at(ALICE, lease.id, 2)
+    begin(market, 2)
+    assert market.lapse(BOB, part.id) == (Settlement(2, 0, 0, 1), 40)
+    refused(lambda: market.lease_of(part.id), "UnknownLease", lease=part.id)
+    assert [market.capacities[1].units_leased(e) for e in (1, 2, 3)] == [4, 4, 0]
+    assert balanced(market)
+
+
+def test_credit_is_kept_apart_where_a_lease_is_cut(market: Market) -> None:
+    lease = sign(market, units=1, start=1, end=9)
+    report(market, 0, 0, 9_500)
+    part = market.split_at(ALICE, lease.id, 2)
+    capacity = market.capacities[1]
+    assert market.refund_of(capacity.token, ALICE) == 1_100
+    assert (state(lease), state(part)) == ((1, 2, 2, 2, 1, 1), (2, 9, 9, 3, 1, 7))
+    assert (capacity.credit_of(lease), capacity.credit_of(part)) == (0, 0)
+    report(market, 0)
+    assert capacity.credit_of(part) == 1_000
+    market.merge(ALICE, lease.id, part.id)
+    assert (state(lease), capacity.credit_of(lease)) == ((1, 9, 9, 4, 1, 8), 0)
+    assert market.refund_of(capacity.token, ALICE) == 2_100
+    assert balanced(market)
+
+
+def test_the_right_to_use(market: Market) -> None:
+    lease = sign(market, term=ON_DEMAND, start=1, end=9)
+    capacity = market.capacities[1]
+    until = capacity.starts_at(2)
+    for user in (NOBODY, ENGINE):
+        refused(
+            lambda user=user: market.set_user(ALICE, lease.id, user, until),
+            "BadReceiver",
+            receiver=user,
+        )
+    refused(lambda: market.set_user(ALICE, lease.id, BOB, market.now), "BadExpiry", expires=ORIGIN)
+    market.set_user(ALICE, lease.id, BOB, until)
+    holds = {"lease": lease.id, "user": BOB, "expires": until}
+    refused(lambda: market.set_user(ALICE, lease.id, STRANGER, until), "UserHolds", **holds)
+    assert not market.is_active(lease, BOB)
+    market.top_up(ALICE, lease.id, 3)
+    begin(market, 1)
+    assert (market.is_active(lease, BOB), market.is_active(lease, ALICE)) == (True, False)
+    # It would end right when epoch 2 begins, and his right with that second.
+    refused(lambda: market.terminate(ALICE, lease.id), "UserHolds", **holds)
+    market.transfer_lease(ALICE, ALICE, BOB, lease.id)
+    assert market.terminate(BOB, lease.id).end == 2  # his own
+    refused(lambda: market.renounce_user(ALICE, lease.id), "NotUser", lease=lease.id, caller=ALICE)
+    market.renounce_user(BOB, lease.id)
+    assert market.user_of(lease) == (NOBODY, 0)
+    market.set_user(BOB, lease.id, ALICE, until)
+    begin(market, 2)
+    assert market.user_of(lease) == (ALICE, until)
+    assert not market.is_active(lease, ALICE)  # the lease is over
+    market.now += 1
+    assert market.user_of(lease) == (NOBODY, 0)
+
+
+def test_a_lease_is_bought_as_it_is(market: Market) -> None:
+    lease = sign(market, units=1)
+    seen = market.state_of(lease)
+    market.set_user(ALICE, lease.id, STRANGER, 10**9)
+    found = market.state_of(lease)
+    refused(
+        lambda: market.transfer_lease(ALICE, ALICE, BOB, lease.id, seen),
+        "StateChanged",
+        lease=lease.id,
+        state=found,
+        expected=seen,
+    )
+    refused(
+        lambda: market.transfer_lease(ALICE, ALICE, ENGINE, lease.id),
+        "BadReceiver",
+        receiver=ENGINE,
+    )
+    market.transfer_lease(ALICE, ALICE, BOB, lease.id, found)
+    assert lease.tenant == BOB
+
+
+def test_a_refund_goes_where_its_owner_wants(market: Market) -> None:
+    lease = sign(market, term=ON_DEMAND, start=4, end=9)
+    market.terminate(ALICE, lease.id)
+    token = market.capacities[1].token
+    token.frozen.add(ALICE)
+    refused(lambda: market.withdraw_refund(ALICE, token, ALICE), "TransferFailed")
+    for receiver in (NOBODY, ENGINE):
+        refused(
+            lambda receiver=receiver: market.withdraw_refund(ALICE, token, receiver),
+            "BadReceiver",
+            receiver=receiver,
+        )
+    assert market.withdraw_refund(ALICE, token, STRANGER) == 4_000
+    assert market.withdraw_refund(ALICE, token, STRANGER) == 0
+    assert token.balance(STRANGER) == 4_000
+    assert balanced(market)
+
+
+def test_a_report_can_be_kept_until_its_turn(market: Market) -> None:
+    sign(market, units=1, start=1, end=4)
+    capacity = market.capacities[1]
+    report(market, 10_000)
+    window = market.window_of(capacity, 2)
+    market.now = (window + 1) * DAY
+    shown = leaf(2, 0)
+    market.post_root(1, window, [shown])
+    refused(lambda: market.record(leaf(0, 0)), "NotNextEpoch", capacity=1, epoch=0, expected=1)
+    refused(lambda: market.record(leaf(100, 0)), "BadRange", start=100, end=101, lifetime=100)
+    refused(
+        lambda: market.record(leaf(5, 0)),
+        "EpochNotEnded",
+        capacity=1,
+        epoch=5,
+        endsAt=end_of(market, 5),
+    )
+    refused(lambda: market.record(leaf(2, 1)), "NotInRoot", setId=1, window=window)
+    market.record(shown)
+    refused(lambda: market.record(shown), "AlreadyRecorded", capacity=1, epoch=2)
+    market.now += DAY  # too late for anything not shown
+    market.settle_missing(1)
+    market.settle_missing(1)
+    assert capacity.credits == [0, 2_500, 10_000]
+
+
+def test_an_edited_term_is_a_new_one(market: Market) -> None:
+    capacity = market.capacities[1]
+    lease = sign(market, term=RESERVED, start=1, end=11)
+    market.edit_term(OPERATOR, 1, RESERVED, Term(1, 30, BPS, notice_epochs=9))
+    assert (capacity.retired, len(capacity.terms)) == ({RESERVED}, 6)
+    refused(lambda: sign(market, term=RESERVED), "TermNotActive", capacity=1, term=RESERVED)
+    assert market.termination_of(lease.id).end == 3  # as signed
+    refused(
+        lambda: market.edit_term(OPERATOR, 1, RESERVED, TERMS[0]),
+        "TermNotActive",
+        capacity=1,
+        term=RESERVED,
+    )
 
 
 def test_legs_come_first_and_shares_get_the_rest(market: Market) -> None:

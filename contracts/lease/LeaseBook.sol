@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {ERC721} from "solady/tokens/ERC721.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
+import {ILeaseTypes} from "interfaces/ILeaseTypes.sol";
+import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
+import {EpochClock} from "../libraries/EpochClock.sol";
+import {Calendar} from "./Calendar.sol";
+import {Funding} from "./Funding.sol";
+
+/// @title What the lease engine and its module keep, and the steps that both take
+/// @dev ComputeLease runs LeaseEdits by delegatecall: both inherit this first and nothing else with
+/// storage, so that they agree on every slot.
+abstract contract LeaseBook is ILeaseTypes, ERC721 {
+    using Calendar for mapping(uint256 word => uint256 lanes);
+    using Checkpoints for Checkpoints.Trace224;
+    using FixedPointMathLib for uint256;
+    using Funding for Lease;
+    using SafeCastLib for uint256;
+
+    uint256 internal constant BPS = 1e4;
+    /// @dev A lease's id is its capacity's times this plus a count, so that it can be read by people.
+    uint256 internal constant IDS_PER_CAPACITY = 1e9;
+    /// @dev Beside a token's owner: the lease took units from others.
+    uint96 internal constant HAS_EVICTED = 1;
+
+    /// @dev All that settling an epoch writes: one word. `rate` is below 2^15 units at 2^88; rents of
+    /// 2^17 epochs sum to less than 2^120, and forfeited deposits stop at 2^127 (see `_forfeit`).
+    struct Ledger {
+        uint24 nextEpoch;
+        uint104 rate;
+        uint128 earned;
+    }
+
+    /// @dev What tenants paid in, less what was credited to refunds.
+    struct Intake {
+        uint32 leases;
+        uint224 paidIn;
+    }
+
+    /// @dev What has left: to the payee and, as credits, back to the tenants.
+    struct Outflow {
+        uint128 released;
+        uint128 creditsPaid;
+    }
+
+    /// @dev A report shown before its epoch's turn: one word.
+    struct Record {
+        bool shown;
+        uint16 uptimeBps;
+        uint16 loadBps;
+        uint64 energyWh;
+    }
+
+    /// @dev Who was granted the use of a lease, up to and including the second `expires`: one word.
+    struct Use {
+        address user;
+        uint64 expires;
+    }
+
+    /// @inheritdoc ILeaseTypes
+    IComputeCapacity public immutable CAPACITY;
+    /// @inheritdoc ILeaseTypes
+    ITelemetryOracle public immutable TELEMETRY;
+
+    mapping(uint256 leaseId => Lease) internal _leases;
+    mapping(uint256 leaseId => Use) internal _uses;
+    mapping(uint256 capacity => Ledger) internal _ledgers;
+    /// @dev A copy of what never changes, made at the first settlement: later calls save one.
+    mapping(uint256 capacity => IComputeCapacity.ServiceLevel) internal _levels;
+    mapping(uint256 capacity => Intake) internal _intakes;
+    mapping(uint256 capacity => Outflow) internal _outflows;
+    mapping(uint256 capacity => mapping(uint256 word => uint256 lanes)) internal _calendars;
+    /// @dev A lease adds its rent where it starts and takes it off where its funding ends: an epoch's
+    /// total is the sum of all changes up to it, whoever signed them.
+    mapping(uint256 capacity => mapping(uint256 epoch => int256)) internal _rentDeltas;
+    mapping(uint256 capacity => mapping(uint256 epoch => Record)) internal _records;
+    /// @dev Running sum of credits in bps, keyed by the first epoch after the credited one.
+    mapping(uint256 capacity => Checkpoints.Trace224) internal _creditSums;
+    mapping(address stablecoin => mapping(address account => uint256)) internal _refunds;
+
+    constructor(IComputeCapacity capacity, ITelemetryOracle telemetry) {
+        require(address(capacity) != address(0), BadReceiver(address(0)));
+        address known = address(capacity.TELEMETRY());
+        require(address(telemetry) == known, ForeignOracle(address(telemetry), known));
+        CAPACITY = capacity;
+        TELEMETRY = telemetry;
+    }
+
+    // ------------------------------------------------------------------ looking up
+
+    function _leaseOf(uint256 leaseId) internal view returns (Lease memory signed) {
+        signed = _leases[leaseId];
+        require(signed.end != 0, UnknownLease(leaseId));
+    }
+
+    function _capacityOf(uint256 leaseId) internal pure returns (uint256) {
+        return leaseId / IDS_PER_CAPACITY;
+    }
+
+    function _requireTenant(uint256 leaseId) internal view {
+        require(_isApprovedOrOwner(msg.sender, leaseId), NotTenant(leaseId, msg.sender));
+    }
+
+    function _requireNotLapsed(
+        uint256 leaseId,
+        Lease memory signed,
+        uint256 earliest
+    ) internal pure {
+        require(!signed.isLapsed(earliest), LeaseLapsed(leaseId, signed.fundedTo));
+    }
+
+    /// @dev The clock of a capacity, from the copy if there is one.
+    function _clockOf(
+        uint256 capacity
+    ) internal view returns (IComputeCapacity.ServiceLevel memory level) {
+        level = _levels[capacity];
+        if (level.epochLength == 0) level = CAPACITY.serviceLevelOf(capacity);
+    }
+
+    /// @dev The first epoch that has not begun: what edits may touch, and no other.
+    function _earliest(uint256 capacity) internal view returns (uint256) {
+        IComputeCapacity.ServiceLevel memory level = _clockOf(capacity);
+        return EpochClock.firstUnbegun(level.origin, level.epochLength, block.timestamp);
+    }
+
+    /// @dev Rent per epoch of all its units: below 2^103.
+    function _rateOf(Lease memory signed) internal pure returns (uint256) {
+        return uint256(signed.rent) * signed.units;
+    }
+
+    function _userOf(uint256 leaseId) internal view returns (address user, uint256 expires) {
+        Use memory use = _uses[leaseId];
+        if (block.timestamp <= use.expires) return (use.user, use.expires);
+    }
+
+    /// @dev Where notice given now would end the lease.
+    function _noticedEnd(
+        uint256 leaseId,
+        Lease memory signed,
+        uint256 earliest
+    ) internal view returns (uint256 stop) {
+        (IComputeCapacity.Term memory term, ) = CAPACITY.termOf(_capacityOf(leaseId), signed.term);
+        stop = earliest.max(signed.start) + term.noticeEpochs;
+        if (_getExtraData(leaseId) == HAS_EVICTED) stop = stop.max(uint256(signed.start) + 1);
+        require(stop < signed.end, LeaseOver(leaseId, signed.end));
+    }
+
+    // ------------------------------------------------------------------ steps of both
+
+    function _nextLeaseId(uint256 capacity, uint256 paid) internal returns (uint256 leaseId) {
+        Intake memory intake = _intakes[capacity];
+        uint32 count = intake.leases + 1;
+        require(count < IDS_PER_CAPACITY, TooManyLeases(capacity));
+        _intakes[capacity] = Intake({leases: count, paidIn: intake.paidIn + paid.toUint224()});
+        return capacity * IDS_PER_CAPACITY + count;
+    }
+
+    /// @dev The lease's rent ends at `to` and no longer at `from`.
+    function _moveFunding(uint256 capacity, uint256 from, uint256 to, uint256 rate) internal {
+        if (from == to) return;
+        int256 change = int256(rate); // below 2^103
+        _rentDeltas[capacity][from] += change;
+        _rentDeltas[capacity][to] -= change;
+    }
+
+    /// @dev Writes what has left, and makes sure that no capacity ever draws on another's money.
+    function _pay(uint256 capacity, Outflow memory outflow) internal {
+        _requireCovered(capacity, _intakes[capacity].paidIn, outflow);
+        _outflows[capacity] = outflow;
+    }
+
+    function _requireCovered(
+        uint256 capacity,
+        uint256 paidIn,
+        Outflow memory outflow
+    ) internal pure {
+        uint256 paidOut = uint256(outflow.released) + outflow.creditsPaid;
+        require(paidOut <= paidIn, Overdrawn(capacity, paidIn, paidOut));
+    }
+
+    function _creditSumBelow(uint256 capacity, uint256 epoch) internal view returns (uint256) {
+        return _creditSums[capacity].upperLookup(epoch.toUint32());
+    }
+
+    /// @dev What the lease's credits come to, rounded down, and the epoch up to which they are counted.
+    function _creditOf(
+        uint256 leaseId,
+        Lease memory signed
+    ) internal view returns (uint256 amountDown, uint256 creditedTo) {
+        uint256 capacity = _capacityOf(leaseId);
+        creditedTo = FixedPointMathLib.min(signed.fundedTo, _ledgers[capacity].nextEpoch);
+        if (creditedTo <= signed.creditedTo) return (0, signed.creditedTo);
+        uint256 bps =
+            _creditSumBelow(capacity, creditedTo) - _creditSumBelow(capacity, signed.creditedTo);
+        amountDown = _rateOf(signed).mulDiv(bps, BPS);
+    }
+
+    // ------------------------------------------------------------------ the token
+
+    /// @dev A lease that stood in this contract could never be moved again.
+    function _beforeTokenTransfer(address, address to, uint256) internal view override {
+        require(to != address(this), BadReceiver(to));
+    }
+
+    /// @inheritdoc ERC721
+    function name() public pure override returns (string memory) {
+        return "Derrick Compute Lease";
+    }
+
+    /// @inheritdoc ERC721
+    function symbol() public pure override returns (string memory) {
+        return "DLEASE";
+    }
+
+    /// @inheritdoc ERC721
+    function tokenURI(uint256) public view virtual override returns (string memory);
+}

@@ -1,0 +1,625 @@
+"""Rules of the machine: everything that can be done with leases, rightly or wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from derrick.model import (
+    CAUSE_BPS,
+    ENGINE,
+    EVICTION_BPS,
+    IDS_PER_CAPACITY,
+    NOBODY,
+    Account,
+    Capacity,
+    Lease,
+    LeaseState,
+    Market,
+    Refused,
+    Settlement,
+)
+from derrick.structs import LeaseRequest
+from derrick.units import bps_up
+from tests.property.acting import NUMBERS, UNKNOWN, WEEKLY, Acting, numbers, rarely
+from tests.property.invariants import same
+from tests.property.stage import COINS, PEOPLE, PLANS, STRANGER, TENANTS
+
+MAX_LENGTH = 14
+"""Epochs of a lease, where its term does not ask for more."""
+MANY = 14
+"""Leases of a capacity; from so many on none is split."""
+
+UNKNOWN_LEASE = UNKNOWN * IDS_PER_CAPACITY + 1
+TERMINATED, EXITED, PREEMPTED, EVICTED, LAPSED = range(5)
+"""`Ending`."""
+
+offs = st.sampled_from((-1, 0, 1))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for, for himself or another, and pays."""
+
+    payer: Account
+    capacity: int
+    term: int
+    units: int
+    start: int
+    end: int
+    max_rent: int
+    tenant: Account
+
+    @property
+    def asked(self) -> LeaseRequest:
+        """As the reference takes it."""
+        where = (self.capacity, self.term, self.units, self.start, self.end)
+        return LeaseRequest(*where, self.max_rent, self.tenant)
+
+
+Fault = Callable[[Request, Capacity, int], Request]
+
+FAULTS: dict[str, Fault] = {
+    "no units": lambda r, c, now: replace(r, units=0),
+    "more units than there are": lambda r, c, now: replace(r, units=c.attested + 1),
+    "all units": lambda r, c, now: replace(r, units=c.attested),
+    "begun": lambda r, c, now: replace(r, start=max(0, now - 1)),
+    "ends as it starts": lambda r, c, now: replace(r, end=r.start),
+    "ends before it starts": lambda r, c, now: replace(r, end=max(0, r.start - 1)),
+    "beyond the lifetime": lambda r, c, now: replace(r, end=c.lifetime + 1),
+    "too long": lambda r, c, now: replace(r, end=r.start + 41),
+    "too short": lambda r, c, now: replace(r, term=1, end=r.start + 1),
+    "too dear": lambda r, c, now: replace(r, max_rent=0),
+    "unknown capacity": lambda r, c, now: replace(r, capacity=UNKNOWN),
+    "unknown term": lambda r, c, now: replace(r, term=len(c.terms)),
+    "for nobody": lambda r, c, now: replace(r, tenant=NOBODY),
+    "for the engine": lambda r, c, now: replace(r, tenant=ENGINE),
+    "without money": lambda r, c, now: replace(r, payer=STRANGER),
+    "at the end of time": lambda r, c, now: replace(r, start=2**256 - 2, end=2**256 - 1),
+}
+
+
+class Leasing(Acting):
+    """Signing, paying on, ending, splitting, merging, using and selling leases."""
+
+    # ------------------------------------------------------------------------------ choosing
+
+    def leases(self) -> list[Lease]:
+        return list(self.model.leases())
+
+    def funded(self) -> list[Lease]:
+        """Those that have not lapsed."""
+        return [lease for lease in self.leases() if not self.model.is_lapsed(lease)]
+
+    def alive(self) -> list[Lease]:
+        """Those that have epochs to come, and can be ended."""
+        return [
+            lease
+            for lease in self.funded()
+            if self.model.earliest(self.capacity(lease.capacity)) < lease.end
+        ]
+
+    def term_of(self, lease: Lease) -> Any:
+        return self.capacity(lease.capacity).terms[lease.term]
+
+    def spots(self, number: int) -> list[Lease]:
+        """Those of a capacity that can be taken back."""
+        own = [lease for lease in self.alive() if lease.capacity == number]
+        return [lease for lease in own if self.term_of(lease).preemptible]
+
+    def can(self, call: Callable[[], object]) -> bool:
+        """Whether a question to the reference is not refused."""
+        try:
+            call()
+        except Refused:
+            return False
+        return True
+
+    def pick_lease(
+        self, data: st.DataObject, likely: Sequence[Lease], label: str = "lease"
+    ) -> Lease | None:
+        return self.pick(data, likely, self.leases(), label)
+
+    def pick_id(
+        self, data: st.DataObject, likely: Sequence[Lease], label: str = "lease"
+    ) -> tuple[int, Account]:
+        """A lease's id and holder; if need be one that there is not."""
+        lease = self.pick_lease(data, likely, label)
+        if lease is None or data.draw(rarely, "unknown"):
+            return UNKNOWN_LEASE, STRANGER
+        return lease.id, lease.tenant
+
+    # ------------------------------------------------------------------------------ signing
+
+    def draw_request(
+        self,
+        data: st.DataObject,
+        number: int,
+        terms: Sequence[int] | None = None,
+        ahead: int = 3,
+    ) -> Request:
+        """One that mostly can be signed."""
+        capacity = self.capacity(number)
+        active = [i for i in range(len(capacity.terms)) if i not in capacity.retired] or [0]
+        index = data.draw(st.sampled_from(list(terms or active)), "term")
+        term = capacity.terms[index]
+        start = self.model.earliest(capacity) + data.draw(st.integers(0, ahead), "ahead")
+        longest = max(term.min_epochs, min(term.max_epochs, MAX_LENGTH))
+        end = start + data.draw(st.integers(term.min_epochs, longest), "length")
+        free = capacity.attested - max(map(capacity.units_leased, range(start, end)))
+        most = capacity.attested if free < 1 or data.draw(rarely, "odd units") else free
+        payer = data.draw(st.sampled_from(TENANTS), "payer")
+        return Request(
+            payer=payer,
+            capacity=number,
+            term=index,
+            units=data.draw(st.integers(1, max(1, most)), "units"),
+            start=start,
+            end=end,
+            max_rent=capacity.rent_under(term) + data.draw(st.integers(0, 1), "slack"),
+            tenant=data.draw(st.sampled_from((payer, *TENANTS)), "tenant"),
+        )
+
+    def struct(self, request: Request) -> dict[str, Any]:
+        return {
+            "capacity": request.capacity,
+            "term": request.term,
+            "units": request.units,
+            "start": request.start,
+            "end": request.end,
+            "maxRent": request.max_rent,
+            "tenant": self.stage.addresses[request.tenant],
+        }
+
+    def sign(self, request: Request) -> Lease | None:
+        struct = self.struct(request)
+        self.foresee("quote", struct, reference=lambda m: m.quote(request.asked))
+        lease: Lease | None = self.act(
+            request.payer,
+            self.stage.engine,
+            "lease",
+            struct,
+            reference=lambda m: m.lease(request.payer, request.asked),
+            touches=request.capacity,
+        )
+        if lease is not None:
+            self.check_signed(lease)
+        return lease
+
+    def check_signed(self, lease: Lease) -> None:
+        event = self.event("Leased")
+        wanted = (lease.id, lease.paid, *self.model.state_of(lease)[:-2])
+        same(3, "lease as signed", (event.lease, event.paid, *event.conditions), wanted)
+
+    @rule(data=st.data(), number=numbers)
+    def lease(self, data: st.DataObject, number: int) -> None:
+        self.sign(self.draw_request(data, number))
+
+    @rule(data=st.data(), number=numbers, fault=st.sampled_from(sorted(FAULTS)))
+    def lease_wrongly(self, data: st.DataObject, number: int, fault: str) -> None:
+        request, capacity = self.draw_request(data, number), self.capacity(number)
+        self.sign(FAULTS[fault](request, capacity, self.model.earliest(capacity)))
+
+    def sign_spot(self, data: st.DataObject, number: int) -> None:
+        """A spot lease, if the operator offers any."""
+        terms = self.capacity(number).terms
+        retired = self.capacity(number).retired
+        spot = [i for i, term in enumerate(terms) if term.preemptible and i not in retired]
+        if spot:
+            self.sign(self.draw_request(data, number, spot, ahead=0))
+
+    def draw_eviction(self, data: st.DataObject, number: int) -> tuple[Request, list[int]]:
+        """A lease that pays more, misses units, and asks for them from those who have them."""
+        capacity = self.capacity(number)
+        spots = self.spots(number)
+        least = max((bps_up(lease.rent, EVICTION_BPS) for lease in spots), default=0)
+        active = [i for i in range(len(capacity.terms)) if i not in capacity.retired]
+        dear = [i for i in active if capacity.rent_under(capacity.terms[i]) >= least]
+        terms = active if not dear or data.draw(rarely, "cheap") else dear
+        request = self.draw_request(data, number, terms or None, ahead=2)
+        # Over the epochs of a victim, and more units than are free.
+        if spots:
+            victim = data.draw(st.sampled_from(spots), "victim")
+            start = data.draw(
+                st.integers(self.model.earliest(capacity), max(request.start, victim.end - 1)),
+                "start",
+            )
+            end = start + request.end - request.start
+            request = replace(request, start=start, end=end)
+        epochs = range(request.start, request.end)
+        free = max(0, capacity.attested - max(map(capacity.units_leased, epochs)))
+        within = [s for s in spots if s.start < request.end and s.end > request.start]
+        given = sum(lease.units for lease in within)
+        most = min(capacity.attested, free + given)
+        if most > free:
+            request = replace(request, units=data.draw(st.integers(free + 1, most), "units"))
+        victims = data.draw(st.permutations([lease.id for lease in within or spots]), "victims")
+        return request, victims
+
+    @rule(data=st.data(), number=numbers, odd=rarely)
+    def lease_evicting(self, data: st.DataObject, number: int, odd: bool) -> None:
+        if not self.spots(number):
+            self.sign_spot(data, number)
+        request, victims = self.draw_eviction(data, number)
+        if odd:
+            stranger = self.pick_id(data, (), "no victim")[0]
+            victims.insert(data.draw(st.integers(0, len(victims)), "place"), stranger)
+        signed = self.act(
+            request.payer,
+            self.stage.engine,
+            "leaseEvicting",
+            self.struct(request),
+            victims,
+            reference=lambda m: m.lease_evicting(request.payer, request.asked, victims),
+            touches=number,
+        )
+        if signed is None:
+            return
+        lease, ended = signed
+        self.check_signed(lease)
+        assert self.witness.receipt is not None
+        found = [event.args for event in self.witness.receipt.named("LeaseEnded")]
+        wanted = [self.ended(stood, EVICTED, moved) for stood, moved in ended]
+        same(0, "what the victims gave", [tuple(args) for args in found], wanted)
+
+    # ------------------------------------------------------------------------------ paying on
+
+    @rule(data=st.data(), payer=st.sampled_from((*TENANTS, STRANGER)))
+    def top_up(self, data: st.DataObject, payer: Account) -> None:
+        open_leases = [lease for lease in self.funded() if lease.open_epochs]
+        lease_id, _ = self.pick_id(data, open_leases)
+        most = next((i.open_epochs for i in self.leases() if i.id == lease_id), 0)
+        wrong = st.sampled_from((0, most + 1, 2**256 - 1))
+        right = st.one_of(st.just(most), st.just(1), st.integers(1, max(1, most)))
+        odd = data.draw(rarely, "odd epochs")
+        epochs = data.draw(wrong if odd else right, "epochs")
+        paid = self.act(
+            payer,
+            self.stage.engine,
+            "topUp",
+            lease_id,
+            epochs,
+            reference=lambda m: m.top_up(payer, lease_id, epochs),
+            touches=lease_id // IDS_PER_CAPACITY,
+        )
+        if paid is not None:
+            lease, event = self.model.lease_of(lease_id), self.event("ToppedUp")
+            same(3, "as topped up", (event.fundedTo, event.paid), (lease.funded_to, paid))
+
+    def lapsed(self) -> list[Lease]:
+        return [lease for lease in self.leases() if self.model.is_lapsed(lease)]
+
+    @rule(data=st.data(), caller=st.sampled_from(PEOPLE), off=offs)
+    def lapse(self, data: st.DataObject, caller: Account, off: int) -> None:
+        """One that was not paid on; if there is none, around the second when one becomes it."""
+        unpaid = [lease for lease in self.leases() if not lease.fully_funded]
+        if unpaid and not self.lapsed():
+            lease = data.draw(st.sampled_from(unpaid), "soon")
+            self.move_to(self.capacity(lease.capacity).starts_at(lease.funded_to) + off)
+        lease_id, _ = self.pick_id(data, self.lapsed())
+        self.lapse_one(lease_id, caller)
+
+    def lapse_one(self, lease_id: int, caller: Account) -> None:
+        rents = {lease.id: lease.rent_per_epoch for lease in self.leases()}
+        closed = self.act(
+            caller,
+            self.stage.engine,
+            "lapse",
+            lease_id,
+            reference=lambda m: m.lapse(caller, lease_id),
+            touches=lease_id // IDS_PER_CAPACITY,
+        )
+        if closed is not None:
+            moved, bounty = closed
+            forfeited = moved.forfeited * rents[lease_id]
+            found = tuple(self.event("LeaseEnded"))
+            same(3, "as lapsed", found, (lease_id, LAPSED, moved.end, 0, 0, forfeited))
+            assert self.witness.receipt is not None
+            credited = [e.args.amount for e in self.witness.receipt.named("RefundCredited")]
+            same(3, "bounty", credited, [bounty] if bounty else [])
+
+    # ------------------------------------------------------------------------------ ending
+
+    @staticmethod
+    def ended(lease: Lease, ending: int, moved: Settlement) -> tuple[int, ...]:
+        """`LeaseEnded` of a lease as it stood."""
+        rent = lease.rent_per_epoch
+        figures = (moved.due * rent, moved.refunded * rent, moved.forfeited * rent)
+        return (lease.id, ending, moved.end, *figures)
+
+    def end_by(
+        self,
+        caller: Account,
+        lease_id: int,
+        function: str,
+        ending: int,
+        reference: Callable[[Market], Settlement],
+    ) -> None:
+        """Ends a lease, and holds what the event says against the reference."""
+        stood = {lease.id: replace(lease) for lease in self.leases()}
+        moved = self.act(
+            caller,
+            self.stage.engine,
+            function,
+            lease_id,
+            reference=reference,
+            touches=lease_id // IDS_PER_CAPACITY,
+        )
+        if moved is not None:
+            wanted = self.ended(stood[lease_id], ending, moved)
+            same(3, f"as ended by {function}", tuple(self.event("LeaseEnded")), wanted)
+
+    @rule(data=st.data(), thief=rarely)
+    def terminate(self, data: st.DataObject, thief: bool) -> None:
+        likely = [i for i in self.alive() if self.can(lambda i=i: self.model.termination_of(i.id))]
+        lease_id, holder = self.pick_id(data, likely)
+        caller = STRANGER if thief else holder
+        self.foresee("terminationOf", lease_id, reference=lambda m: m.termination_of(lease_id))
+        self.end_by(
+            caller, lease_id, "terminate", TERMINATED, lambda m: m.terminate(caller, lease_id)
+        )
+
+    def has_cause(self, lease: Lease) -> bool:
+        return self.capacity(lease.capacity).recent_credit_bps(lease) >= CAUSE_BPS
+
+    @rule(data=st.data(), thief=rarely, bad=st.integers(1, 2), lag=st.integers(0, 2))
+    def exit_for_cause(self, data: st.DataObject, thief: bool, bad: int, lag: int) -> None:
+        """From a bad service; if there is none so bad, it becomes that first."""
+        alive = self.alive()
+        if alive and not any(map(self.has_cause, alive)):
+            number = data.draw(st.sampled_from([i.capacity for i in alive]), "bad")
+            if number != WEEKLY:
+                times = bad if PLANS[number - 1].epoch_length < 6 * 3600 else 5
+                self.time_goes_by(number, times, lag, [0, 0, 0, 0, 0, 8_999])
+        likely = [lease for lease in self.alive() if self.has_cause(lease)]
+        lease_id, holder = self.pick_id(data, likely)
+        caller = STRANGER if thief else holder
+        self.end_by(
+            caller, lease_id, "exitForCause", EXITED, lambda m: m.exit_for_cause(caller, lease_id)
+        )
+
+    @rule(data=st.data(), thief=rarely)
+    def preempt(self, data: st.DataObject, thief: bool) -> None:
+        likely = [lease for number in NUMBERS for lease in self.spots(number)]
+        lease_id, _ = self.pick_id(data, likely)
+        number = lease_id // IDS_PER_CAPACITY
+        caller = STRANGER if thief or number == UNKNOWN else PLANS[number - 1].operator
+        self.preempt_one(lease_id, caller)
+
+    def preempt_one(self, lease_id: int, caller: Account) -> None:
+        self.end_by(caller, lease_id, "preempt", PREEMPTED, lambda m: m.preempt(caller, lease_id))
+
+    # ------------------------------------------------------------------------------ splitting
+
+    def few(self, lease: Lease) -> bool:
+        return len(self.capacity(lease.capacity).leases) < MANY
+
+    def split(self, data: st.DataObject, in_time: bool, thief: bool = False) -> list[int]:
+        """Splits some lease; returns the two parts' ids, if it went."""
+        if in_time:
+            likely = [lease for lease in self.funded() if self.splits_at(lease)]
+        else:
+            likely = [lease for lease in self.funded() if lease.units > 1]
+        lease_id, holder = self.pick_id(data, [lease for lease in likely if self.few(lease)])
+        caller = STRANGER if thief else holder
+        lease = next((lease for lease in self.leases() if lease.id == lease_id), None)
+        if in_time:
+            at = self.draw_split(data, lease)
+            part = self.act(
+                caller,
+                self.stage.engine,
+                "splitAt",
+                lease_id,
+                at,
+                reference=lambda m: m.split_at(caller, lease_id, at),
+                touches=lease_id // IDS_PER_CAPACITY,
+            )
+        else:
+            units = lease.units if lease else 1
+            odd = data.draw(rarely, "odd units")
+            some = st.sampled_from((0, units, 2**16 + 1)) if odd else st.integers(1, units)
+            taken = data.draw(some, "units")
+            part = self.act(
+                caller,
+                self.stage.engine,
+                "splitUnits",
+                lease_id,
+                taken,
+                reference=lambda m: m.split_units(caller, lease_id, taken),
+                touches=lease_id // IDS_PER_CAPACITY,
+            )
+        if part is None:
+            return []
+        event = self.event("LeaseSplit")
+        whole = self.model.lease_of(lease_id)
+        wanted = [self.model.state_of(each)[:-2] for each in (whole, part)]
+        same(3, "parts", [tuple(event.kept), tuple(event.split)], wanted)
+        same(0, "ids of the parts", (event.lease, event.part), (lease_id, part.id))
+        return [lease_id, part.id]
+
+    @staticmethod
+    def splits_at(lease: Lease) -> range:
+        return range(lease.start + 1, min(lease.funded_to, lease.end - 1) + 1)
+
+    def draw_split(self, data: st.DataObject, lease: Lease | None) -> int:
+        epochs = self.splits_at(lease) if lease else range(1, 3)
+        if not epochs or data.draw(rarely, "odd epoch"):
+            return data.draw(st.sampled_from((0, max(0, epochs.start - 1), epochs.stop)), "epoch")
+        ends = st.sampled_from((epochs[0], epochs[-1]))
+        return data.draw(st.one_of(st.sampled_from(epochs), ends), "epoch")
+
+    @rule(data=st.data(), in_time=st.booleans(), thief=rarely)
+    def split_lease(self, data: st.DataObject, in_time: bool, thief: bool) -> None:
+        self.split(data, in_time, thief)
+
+    @rule(data=st.data(), in_time=st.booleans(), thief=rarely, back=rarely)
+    def merge(self, data: st.DataObject, in_time: bool, thief: bool, back: bool) -> None:
+        """Two that fit, or that were one until now."""
+        fitting = self.fitting()
+        if not fitting:
+            self.split(data, in_time)
+            fitting = self.fitting()
+        if fitting and not data.draw(rarely, "odd pair"):
+            lease_id, part_id = data.draw(st.sampled_from(fitting), "pair")
+        else:
+            lease_id, part_id = (self.pick_id(data, (), each)[0] for each in ("lease", "part"))
+        if back:
+            lease_id, part_id = part_id, lease_id
+        holders = {lease.id: lease.tenant for lease in self.leases()}
+        caller = STRANGER if thief else holders.get(lease_id, STRANGER)
+        self.act(
+            caller,
+            self.stage.engine,
+            "merge",
+            lease_id,
+            part_id,
+            reference=lambda m: m.merge(caller, lease_id, part_id),
+            touches=lease_id // IDS_PER_CAPACITY,
+        )
+        if self.passed:
+            event = self.event("LeasesMerged")
+            wanted = self.model.state_of(self.model.lease_of(lease_id))[:-2]
+            same(3, "as merged", tuple(event.merged), wanted)
+
+    def fitting(self) -> list[tuple[int, int]]:
+        """Pairs that can be merged."""
+        funded = self.funded()
+        return [(a.id, b.id) for a in funded for b in funded if self.model.fit(a, b)]
+
+    # ------------------------------------------------------------------------------ using
+
+    @rule(data=st.data(), thief=rarely, off=offs, far=st.integers(0, 3))
+    def set_user(self, data: st.DataObject, thief: bool, off: int, far: int) -> None:
+        """Until around the second when an epoch of the lease begins, or just now."""
+        likely = [lease for lease in self.alive() if self.model.user_of(lease)[0] == NOBODY]
+        lease_id, holder = self.pick_id(data, likely)
+        caller = STRANGER if thief else holder
+        users = (*TENANTS, *TENANTS, STRANGER, NOBODY, ENGINE)
+        user = data.draw(st.sampled_from(users), "user")
+        number = lease_id // IDS_PER_CAPACITY
+        expires = self.now + off
+        if far and number in NUMBERS:
+            capacity = self.capacity(number)
+            expires = capacity.starts_at(self.model.earliest(capacity) + far) + off
+        self.act(
+            caller,
+            self.stage.engine,
+            "setUser",
+            lease_id,
+            user,
+            expires,
+            reference=lambda m: m.set_user(caller, lease_id, user, expires),
+            touches=number,
+        )
+
+    @rule(data=st.data(), thief=rarely)
+    def renounce_user(self, data: st.DataObject, thief: bool) -> None:
+        likely = [lease for lease in self.leases() if self.model.user_of(lease)[0] != NOBODY]
+        lease = self.pick_lease(data, likely)
+        lease_id = lease.id if lease else UNKNOWN_LEASE
+        user = self.model.user_of(lease)[0] if lease else NOBODY
+        caller = STRANGER if thief or user == NOBODY else user
+        self.act(
+            caller,
+            self.stage.engine,
+            "renounceUser",
+            lease_id,
+            reference=lambda m: m.renounce_user(caller, lease_id),
+            touches=lease_id // IDS_PER_CAPACITY,
+        )
+
+    # ------------------------------------------------------------------------------ selling
+
+    @rule(
+        data=st.data(),
+        to=st.sampled_from((*TENANTS, *TENANTS, *TENANTS, STRANGER, NOBODY, ENGINE)),
+        thief=rarely,
+        how=st.sampled_from(("plainly", "as it is", "as it is", "as it was")),
+    )
+    def transfer_lease(self, data: st.DataObject, to: Account, thief: bool, how: str) -> None:
+        lease = self.pick_lease(data, self.alive())
+        if lease is None:
+            return
+        lease_id, holder = lease.id, lease.tenant
+        caller = STRANGER if thief else holder
+        expected: LeaseState | None = None
+        if how != "plainly":
+            expected = self.model.state_of(lease)
+        if how == "as it was" and expected is not None:
+            expected = data.draw(st.sampled_from(self.other_states(expected)), "expected")
+        self.act(
+            caller,
+            self.stage.engine,
+            "transferFrom",
+            holder,
+            to,
+            lease_id,
+            *((expected,) if expected else ()),
+            reference=lambda m: m.transfer_lease(caller, holder, to, lease_id, expected),
+            touches=lease.capacity,
+        )
+
+    @staticmethod
+    def other_states(state: LeaseState) -> list[LeaseState]:
+        """What a buyer may have been told, or seen a moment ago."""
+        return [
+            state._replace(funded_to=state.funded_to + 1),
+            state._replace(credited_to=state.credited_to + 1),
+            state._replace(units=state.units + 1),
+            state._replace(deposit_epochs=state.deposit_epochs + 1),
+            state._replace(user=STRANGER, expires=2**40),
+        ]
+
+    # ------------------------------------------------------------------------------ paying out
+
+    @rule(data=st.data(), thief=rarely, to=st.sampled_from((None, None, *TENANTS, NOBODY, ENGINE)))
+    def claim_credit(self, data: st.DataObject, thief: bool, to: Account | None) -> None:
+        likely = [i for i in self.leases() if self.capacity(i.capacity).credit_of(i)]
+        lease_id, holder = self.pick_id(data, likely)
+        caller = STRANGER if thief else holder
+        self.claim_credit_of(lease_id, caller, to or caller)
+
+    def claim_credit_of(self, lease_id: int, caller: Account, to: Account) -> Any:
+        return self.act(
+            caller,
+            self.stage.engine,
+            "claimCredit",
+            lease_id,
+            to,
+            reference=lambda m: m.claim_credit(caller, lease_id, to),
+            touches=lease_id // IDS_PER_CAPACITY,
+        )
+
+    def owed_refunds(self) -> list[tuple[str, Account]]:
+        """Who has a refund of which coin."""
+        tokens = {plan.coin: self.capacity(n).token for n, plan in enumerate(PLANS, start=1)}
+        return [
+            (coin, who)
+            for coin, token in tokens.items()
+            for who in PEOPLE
+            if self.model.refund_of(token, who)
+        ]
+
+    @rule(data=st.data(), to=st.sampled_from((None, None, *PEOPLE, NOBODY, ENGINE)))
+    def withdraw_refund(self, data: st.DataObject, to: Account | None) -> None:
+        others = [(coin, who) for coin in COINS for who in PEOPLE]
+        purse = self.pick(data, self.owed_refunds(), others, "refund")
+        assert purse is not None
+        coin, who = purse
+        self.withdraw(coin, who, to or who)
+
+    def withdraw(self, coin: str, who: Account, to: Account) -> Any:
+        number = next(n for n, plan in enumerate(PLANS, start=1) if plan.coin == coin)
+        return self.act(
+            who,
+            self.stage.engine,
+            "withdrawRefund",
+            self.stage.coins[coin].address,
+            to,
+            reference=lambda m: m.withdraw_refund(who, m.capacities[number].token, to),
+            touches=number,
+        )
