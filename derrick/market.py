@@ -147,6 +147,9 @@ CONTRACTS = {
     "lease_edits": "LeaseEdits",
     "lease_renderer": "LeaseRenderer",
     "lease": "ComputeLease",
+    "utilization_pricing": "UtilizationPricing",
+    "auction_pricing": "DutchAuctionPricing",
+    "index_pricing": "IndexPricing",
     "factory": "RevenueSplitterFactory",
     "registrar": "CapacityRegistrar",
     "valuation": "CapacityValuation",
@@ -180,6 +183,9 @@ class Market:
     lease_edits: Any
     lease_renderer: Any
     lease: Any
+    utilization_pricing: Any
+    auction_pricing: Any
+    index_pricing: Any
     factory: Any
     registrar: Any
     valuation: Any
@@ -228,6 +234,9 @@ def deploy_market(
         "lease": lambda: [
             *(made["capacity"], made["telemetry"], made["lease_edits"], made["lease_renderer"])
         ],
+        "utilization_pricing": lambda: [made["capacity"], made["lease"]],
+        "auction_pricing": lambda: [made["capacity"]],
+        "index_pricing": lambda: [made["capacity"]],
         "factory": lambda: [owner, made["capacity"], made["lease"]],
         "registrar": lambda: [made["factory"]],
         "valuation": lambda: [

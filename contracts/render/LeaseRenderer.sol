@@ -232,7 +232,7 @@ contract LeaseRenderer is ILeaseRenderer {
                 Text.span(facts.startsAt, facts.endsAt)
             )
         );
-        string memory per = string.concat(" per ", Text.duration(facts.config.epochLength));
+        string memory per = Text.per(facts.config.epochLength);
         return
             string.concat(
                 top,

@@ -109,6 +109,12 @@ library Text {
         return count(time, "second");
     }
 
+    /// @notice What an amount is for: per day, per 36 hours.
+    function per(uint256 time) internal pure returns (string memory) {
+        string memory length = duration(time);
+        return string.concat(" per ", length.startsWith("1 ") ? length.slice(2) : length);
+    }
+
     /// @notice 1 unit, 2 units.
     function count(uint256 number, string memory noun) internal pure returns (string memory) {
         return string.concat(grouped(number), " ", noun, number == 1 ? "" : "s");

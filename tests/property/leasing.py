@@ -25,7 +25,7 @@ from derrick.model import (
 )
 from derrick.structs import LeaseRequest
 from derrick.units import bps_up
-from tests.property.acting import NUMBERS, UNKNOWN, WEEKLY, Acting, numbers, rarely
+from tests.property.acting import DAILY, HOURLY, NUMBERS, UNKNOWN, Acting, numbers, rarely
 from tests.property.invariants import same
 from tests.property.stage import COINS, PEOPLE, PLANS, STRANGER, TENANTS
 
@@ -95,6 +95,10 @@ class Leasing(Acting):
         """Those that have not lapsed."""
         return [lease for lease in self.leases() if not self.model.is_lapsed(lease)]
 
+    def credited(self) -> list[Lease]:
+        """Those that have credit to claim."""
+        return [i for i in self.leases() if self.capacity(i.capacity).credit_of(i)]
+
     def alive(self) -> list[Lease]:
         """Those that have epochs to come, and can be ended."""
         return [
@@ -106,18 +110,34 @@ class Leasing(Acting):
     def term_of(self, lease: Lease) -> Any:
         return self.capacity(lease.capacity).terms[lease.term]
 
+    def active(self, number: int) -> list[int]:
+        """Terms of a capacity that leases can be signed under."""
+        capacity = self.capacity(number)
+        return [i for i in range(len(capacity.terms)) if i not in capacity.retired]
+
     def spots(self, number: int) -> list[Lease]:
         """Those of a capacity that can be taken back."""
         own = [lease for lease in self.alive() if lease.capacity == number]
         return [lease for lease in own if self.term_of(lease).preemptible]
 
-    def can(self, call: Callable[[], object]) -> bool:
-        """Whether a question to the reference is not refused."""
+    def can_end(self, lease: Lease) -> bool:
+        """Whether its tenant can give notice."""
         try:
-            call()
+            self.model.termination_of(lease.id)
         except Refused:
             return False
         return True
+
+    def fresh(self, data: st.DataObject, likely: Callable[[], list[Lease]]) -> list[Lease]:
+        """Leases with which a call can pass; where there are none, one is signed first."""
+        if not likely():
+            self.sign(self.draw_request(data, data.draw(numbers, "fresh")))
+        return likely()
+
+    def rather(self, data: st.DataObject, likely: list[Lease], special: list[Lease]) -> list[Lease]:
+        """Half of the time only those that are special, if any are."""
+        both = [lease for lease in likely if lease in special]
+        return both if both and data.draw(st.booleans(), "special") else likely
 
     def pick_lease(
         self, data: st.DataObject, likely: Sequence[Lease], label: str = "lease"
@@ -144,8 +164,7 @@ class Leasing(Acting):
     ) -> Request:
         """One that mostly can be signed."""
         capacity = self.capacity(number)
-        active = [i for i in range(len(capacity.terms)) if i not in capacity.retired] or [0]
-        index = data.draw(st.sampled_from(list(terms or active)), "term")
+        index = data.draw(st.sampled_from(list(terms or self.active(number) or (0,))), "term")
         term = capacity.terms[index]
         start = self.model.earliest(capacity) + data.draw(st.integers(0, ahead), "ahead")
         longest = max(term.min_epochs, min(term.max_epochs, MAX_LENGTH))
@@ -207,8 +226,7 @@ class Leasing(Acting):
     def sign_spot(self, data: st.DataObject, number: int) -> None:
         """A spot lease, if the operator offers any."""
         terms = self.capacity(number).terms
-        retired = self.capacity(number).retired
-        spot = [i for i, term in enumerate(terms) if term.preemptible and i not in retired]
+        spot = [i for i in self.active(number) if terms[i].preemptible]
         if spot:
             self.sign(self.draw_request(data, number, spot, ahead=0))
 
@@ -217,19 +235,18 @@ class Leasing(Acting):
         capacity = self.capacity(number)
         spots = self.spots(number)
         least = max((bps_up(lease.rent, EVICTION_BPS) for lease in spots), default=0)
-        active = [i for i in range(len(capacity.terms)) if i not in capacity.retired]
+        active = self.active(number)
         dear = [i for i in active if capacity.rent_under(capacity.terms[i]) >= least]
         terms = active if not dear or data.draw(rarely, "cheap") else dear
-        request = self.draw_request(data, number, terms or None, ahead=2)
+        request = self.draw_request(data, number, terms, ahead=2)
         # Over the epochs of a victim, and more units than are free.
         if spots:
             victim = data.draw(st.sampled_from(spots), "victim")
-            start = data.draw(
-                st.integers(self.model.earliest(capacity), max(request.start, victim.end - 1)),
-                "start",
-            )
-            end = start + request.end - request.start
-            request = replace(request, start=start, end=end)
+            first = max(victim.start - 1, self.model.earliest(capacity))
+            start = data.draw(st.integers(first, victim.end - 1), "start")
+            shortest = capacity.terms[request.term].min_epochs
+            length = max(shortest, min(request.end - request.start, victim.end - start))
+            request = replace(request, start=start, end=start + length)
         epochs = range(request.start, request.end)
         free = max(0, capacity.attested - max(map(capacity.units_leased, epochs)))
         within = [s for s in spots if s.start < request.end and s.end > request.start]
@@ -270,13 +287,18 @@ class Leasing(Acting):
 
     @rule(data=st.data(), payer=st.sampled_from((*TENANTS, STRANGER)))
     def top_up(self, data: st.DataObject, payer: Account) -> None:
-        open_leases = [lease for lease in self.funded() if lease.open_epochs]
-        lease_id, _ = self.pick_id(data, open_leases)
+        lease_id, _ = self.pick_id(data, self.fresh(data, self.payable))
         most = next((i.open_epochs for i in self.leases() if i.id == lease_id), 0)
         wrong = st.sampled_from((0, most + 1, 2**256 - 1))
         right = st.one_of(st.just(most), st.just(1), st.integers(1, max(1, most)))
         odd = data.draw(rarely, "odd epochs")
         epochs = data.draw(wrong if odd else right, "epochs")
+        self.top_up_by(payer, lease_id, epochs)
+
+    def payable(self) -> list[Lease]:
+        return [lease for lease in self.funded() if lease.open_epochs]
+
+    def top_up_by(self, payer: Account, lease_id: int, epochs: int) -> None:
         paid = self.act(
             payer,
             self.stage.engine,
@@ -353,11 +375,21 @@ class Leasing(Acting):
             wanted = self.ended(stood[lease_id], ending, moved)
             same(3, f"as ended by {function}", tuple(self.event("LeaseEnded")), wanted)
 
-    @rule(data=st.data(), thief=rarely)
-    def terminate(self, data: st.DataObject, thief: bool) -> None:
-        likely = [i for i in self.alive() if self.can(lambda i=i: self.model.termination_of(i.id))]
+    def lend(self, lease_id: int, holder: Account, off: int | None) -> None:
+        """Somebody may use the lease until around the second when notice would end it."""
+        lease = next((lease for lease in self.unused() if lease.id == lease_id), None)
+        if lease is not None and off is not None and self.can_end(lease):
+            stop = self.model.termination_of(lease_id).end
+            expires = self.capacity(lease.capacity).starts_at(stop) + off
+            self.grant(holder, lease_id, STRANGER, expires)
+
+    @rule(data=st.data(), thief=rarely, off=st.sampled_from((None, None, -1, 0, 1)))
+    def terminate(self, data: st.DataObject, thief: bool, off: int | None) -> None:
+        likely = self.fresh(data, lambda: [i for i in self.alive() if self.can_end(i)])
+        likely = self.rather(data, likely, self.used())
         lease_id, holder = self.pick_id(data, likely)
         caller = STRANGER if thief else holder
+        self.lend(lease_id, holder, off)
         self.foresee("terminationOf", lease_id, reference=lambda m: m.termination_of(lease_id))
         self.end_by(
             caller, lease_id, "terminate", TERMINATED, lambda m: m.terminate(caller, lease_id)
@@ -366,15 +398,18 @@ class Leasing(Acting):
     def has_cause(self, lease: Lease) -> bool:
         return self.capacity(lease.capacity).recent_credit_bps(lease) >= CAUSE_BPS
 
-    @rule(data=st.data(), thief=rarely, bad=st.integers(1, 2), lag=st.integers(0, 2))
-    def exit_for_cause(self, data: st.DataObject, thief: bool, bad: int, lag: int) -> None:
+    @rule(data=st.data(), thief=rarely, lag=st.integers(0, 2))
+    def exit_for_cause(self, data: st.DataObject, thief: bool, lag: int) -> None:
         """From a bad service; if there is none so bad, it becomes that first."""
-        alive = self.alive()
-        if alive and not any(map(self.has_cause, alive)):
-            number = data.draw(st.sampled_from([i.capacity for i in alive]), "bad")
-            if number != WEEKLY:
-                times = bad if PLANS[number - 1].epoch_length < 6 * 3600 else 5
-                self.time_goes_by(number, times, lag, [0, 0, 0, 0, 0, 8_999])
+        if not any(map(self.has_cause, self.alive())):
+            number = data.draw(st.sampled_from((HOURLY, DAILY)), "bad")
+            long = [i for i in self.active(number) if self.capacity(number).terms[i].max_epochs > 9]
+            request = self.draw_request(data, number, long, ahead=0)
+            lease = self.sign(replace(request, end=request.start + MAX_LENGTH))
+            if lease and lease.open_epochs:
+                self.top_up_by(request.payer, lease.id, lease.open_epochs)
+            # Two windows of hours, or six of a day: at least five epochs of the lease.
+            self.time_goes_by(number, 2 if number == HOURLY else 6, lag, [0, 0, 0, 0, 0, 8_999])
         likely = [lease for lease in self.alive() if self.has_cause(lease)]
         lease_id, holder = self.pick_id(data, likely)
         caller = STRANGER if thief else holder
@@ -384,6 +419,8 @@ class Leasing(Acting):
 
     @rule(data=st.data(), thief=rarely)
     def preempt(self, data: st.DataObject, thief: bool) -> None:
+        if not any(map(self.spots, NUMBERS)):
+            self.sign_spot(data, data.draw(numbers, "fresh"))
         likely = [lease for number in NUMBERS for lease in self.spots(number)]
         lease_id, _ = self.pick_id(data, likely)
         number = lease_id // IDS_PER_CAPACITY
@@ -400,11 +437,13 @@ class Leasing(Acting):
 
     def split(self, data: st.DataObject, in_time: bool, thief: bool = False) -> list[int]:
         """Splits some lease; returns the two parts' ids, if it went."""
-        if in_time:
-            likely = [lease for lease in self.funded() if self.splits_at(lease)]
-        else:
-            likely = [lease for lease in self.funded() if lease.units > 1]
-        lease_id, holder = self.pick_id(data, [lease for lease in likely if self.few(lease)])
+
+        def likely() -> list[Lease]:
+            few = [lease for lease in self.alive() if self.few(lease)]
+            return [i for i in few if (self.splits_at(i) if in_time else i.units > 1)]
+
+        found = self.rather(data, self.fresh(data, likely), self.credited())
+        lease_id, holder = self.pick_id(data, found)
         caller = STRANGER if thief else holder
         lease = next((lease for lease in self.leases() if lease.id == lease_id), None)
         if in_time:
@@ -421,7 +460,8 @@ class Leasing(Acting):
         else:
             units = lease.units if lease else 1
             odd = data.draw(rarely, "odd units")
-            some = st.sampled_from((0, units, 2**16 + 1)) if odd else st.integers(1, units)
+            wrong = st.sampled_from((0, units, 2**16 + 1))
+            some = wrong if odd else st.integers(1, max(1, units - 1))
             taken = data.draw(some, "units")
             part = self.act(
                 caller,
@@ -456,15 +496,20 @@ class Leasing(Acting):
     def split_lease(self, data: st.DataObject, in_time: bool, thief: bool) -> None:
         self.split(data, in_time, thief)
 
-    @rule(data=st.data(), in_time=st.booleans(), thief=rarely, back=rarely)
-    def merge(self, data: st.DataObject, in_time: bool, thief: bool, back: bool) -> None:
+    @rule(data=st.data(), in_time=st.booleans(), thief=rarely, back=rarely, anew=st.booleans())
+    def merge(
+        self, data: st.DataObject, in_time: bool, thief: bool, back: bool, anew: bool
+    ) -> None:
         """Two that fit, or that were one until now."""
         fitting = self.fitting()
-        if not fitting:
+        if anew or not fitting:
             self.split(data, in_time)
             fitting = self.fitting()
         if fitting and not data.draw(rarely, "odd pair"):
-            lease_id, part_id = data.draw(st.sampled_from(fitting), "pair")
+            ends = {lease.id: lease.end for lease in self.leases()}
+            after = [pair for pair in fitting if ends[pair[0]] != ends[pair[1]]]
+            pairs = after if in_time and after else fitting
+            lease_id, part_id = data.draw(st.sampled_from(pairs), "pair")
         else:
             lease_id, part_id = (self.pick_id(data, (), each)[0] for each in ("lease", "part"))
         if back:
@@ -495,8 +540,7 @@ class Leasing(Acting):
     @rule(data=st.data(), thief=rarely, off=offs, far=st.integers(0, 3))
     def set_user(self, data: st.DataObject, thief: bool, off: int, far: int) -> None:
         """Until around the second when an epoch of the lease begins, or just now."""
-        likely = [lease for lease in self.alive() if self.model.user_of(lease)[0] == NOBODY]
-        lease_id, holder = self.pick_id(data, likely)
+        lease_id, holder = self.pick_id(data, self.fresh(data, self.unused))
         caller = STRANGER if thief else holder
         users = (*TENANTS, *TENANTS, STRANGER, NOBODY, ENGINE)
         user = data.draw(st.sampled_from(users), "user")
@@ -505,6 +549,15 @@ class Leasing(Acting):
         if far and number in NUMBERS:
             capacity = self.capacity(number)
             expires = capacity.starts_at(self.model.earliest(capacity) + far) + off
+        self.grant(caller, lease_id, user, expires)
+
+    def used(self) -> list[Lease]:
+        return [lease for lease in self.leases() if self.model.user_of(lease)[0] != NOBODY]
+
+    def unused(self) -> list[Lease]:
+        return [lease for lease in self.alive() if self.model.user_of(lease)[0] == NOBODY]
+
+    def grant(self, caller: Account, lease_id: int, user: Account, expires: int) -> None:
         self.act(
             caller,
             self.stage.engine,
@@ -513,13 +566,15 @@ class Leasing(Acting):
             user,
             expires,
             reference=lambda m: m.set_user(caller, lease_id, user, expires),
-            touches=number,
+            touches=lease_id // IDS_PER_CAPACITY,
         )
 
     @rule(data=st.data(), thief=rarely)
     def renounce_user(self, data: st.DataObject, thief: bool) -> None:
-        likely = [lease for lease in self.leases() if self.model.user_of(lease)[0] != NOBODY]
-        lease = self.pick_lease(data, likely)
+        if not self.used():
+            for lease in self.fresh(data, self.unused)[:1]:
+                self.grant(lease.tenant, lease.id, STRANGER, self.now + 1)
+        lease = self.pick_lease(data, self.used())
         lease_id = lease.id if lease else UNKNOWN_LEASE
         user = self.model.user_of(lease)[0] if lease else NOBODY
         caller = STRANGER if thief or user == NOBODY else user
@@ -541,7 +596,7 @@ class Leasing(Acting):
         how=st.sampled_from(("plainly", "as it is", "as it is", "as it was")),
     )
     def transfer_lease(self, data: st.DataObject, to: Account, thief: bool, how: str) -> None:
-        lease = self.pick_lease(data, self.alive())
+        lease = self.pick_lease(data, self.fresh(data, self.alive))
         if lease is None:
             return
         lease_id, holder = lease.id, lease.tenant
@@ -578,8 +633,7 @@ class Leasing(Acting):
 
     @rule(data=st.data(), thief=rarely, to=st.sampled_from((None, None, *TENANTS, NOBODY, ENGINE)))
     def claim_credit(self, data: st.DataObject, thief: bool, to: Account | None) -> None:
-        likely = [i for i in self.leases() if self.capacity(i.capacity).credit_of(i)]
-        lease_id, holder = self.pick_id(data, likely)
+        lease_id, holder = self.pick_id(data, self.credited())
         caller = STRANGER if thief else holder
         self.claim_credit_of(lease_id, caller, to or caller)
 

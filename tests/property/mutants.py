@@ -19,6 +19,8 @@ import yaml
 from tests.property.stage import Artifact
 
 ROOT = Path(__file__).parents[2]
+RUNS = 200
+"""Of the optimizer: the faults of a contract must fit into the size that a contract may have."""
 SLOT = 0x6D7574616E74
 SWITCH = f"""
 function isMutant(uint256 id) view returns (bool on) {{
@@ -30,6 +32,7 @@ function isMutant(uint256 id) view returns (bool on) {{
 
 CALENDAR = "contracts/lease/Calendar.sol"
 LEASE = "contracts/lease/ComputeLease.sol"
+EDITS = "contracts/lease/LeaseEdits.sol"
 SPLITTER = "contracts/revenue/RevenueSplitter.sol"
 FACTORY = "contracts/revenue/RevenueSplitterFactory.sol"
 
@@ -63,9 +66,15 @@ MUTANTS = (
     _mutant(
         "the calendar forgets the last epoch of a lease",
         LEASE,
-        ".reserve(request.start, request.end, ",
-        ".reserve(request.start, request.end - (MUTANT && paid > offer.rent * request.units "
-        "? 1 : 0), ",
+        ".reserve(signed.start, signed.end, ",
+        ".reserve(signed.start, signed.end - (MUTANT && signed.end > signed.start + 1 ? 1 : 0), ",
+        1,
+    ),
+    _mutant(
+        "units that nobody attested are leased",
+        LEASE,
+        "signed.units, offer.units);",
+        "signed.units, MUTANT ? 32767 : offer.units);",
         1,
     ),
     _mutant(
@@ -102,10 +111,98 @@ MUTANTS = (
     _mutant(
         "an epoch can be settled again",
         LEASE,
-        "nextEpoch: uint32(epoch + 1)",
-        "nextEpoch: uint32(MUTANT ? epoch : epoch + 1)",
+        "nextEpoch: uint24(epoch + 1)",
+        "nextEpoch: uint24(MUTANT ? epoch : epoch + 1)",
         3,
         4,
+    ),
+    _mutant(
+        "a deposit is not taken",
+        LEASE,
+        "offer.stablecoin.safeTransferFrom(msg.sender, address(this), paid);",
+        "if (MUTANT && signed.fundedTo < signed.end)"
+        "paid -= _rateOf(signed) * signed.depositEpochs;"
+        "offer.stablecoin.safeTransferFrom(msg.sender, address(this), paid);",
+        2,
+        3,
+    ),
+    _mutant(
+        "what is paid on is not earned",
+        LEASE,
+        "_moveFunding(capacity, signed.fundedTo, fundedTo, rate);",
+        "if (!MUTANT) _moveFunding(capacity, signed.fundedTo, fundedTo, rate);",
+        0,
+        3,
+    ),
+    _mutant(
+        "paying on looks at every lease",
+        LEASE,
+        "// Effect\n        uint256 rate = _rateOf(signed);",
+        "for (uint256 i; MUTANT && i < 200; ++i) require(_leases[i].end == 0);"
+        "uint256 rate = _rateOf(signed);",
+        9,
+    ),
+    _mutant(
+        "a deposit is forfeited twice",
+        EDITS,
+        "_forfeit(capacity, forfeited - bounty);",
+        "_forfeit(capacity, MUTANT ? 2 * forfeited - bounty : forfeited - bounty);",
+        2,
+        3,
+    ),
+    _mutant(
+        "a lapse frees the running epoch",
+        EDITS,
+        "Ending.LAPSED, moved, earliest, bounty);",
+        "Ending.LAPSED, moved, MUTANT ? earliest - 1 : earliest, bounty);",
+        1,
+    ),
+    _mutant(
+        "a split loses the part's deposit",
+        EDITS,
+        "later.depositEpochs = _depositWithin(later);",
+        "later.depositEpochs = MUTANT ? 0 : _depositWithin(later);",
+        0,
+        2,
+        3,
+    ),
+    _mutant(
+        "a split loses the credit so far",
+        EDITS,
+        "if (amount == 0) return;\n\n        uint256 capacity",
+        "if (amount == 0 || MUTANT) return; uint256 capacity",
+        3,
+    ),
+    _mutant(
+        "who is evicted gets nothing back",
+        EDITS,
+        "_refund(capacity, stablecoin, _ownerOf(leaseId), refunded);",
+        "if (!MUTANT || ending != Ending.EVICTED)"
+        "_refund(capacity, stablecoin, _ownerOf(leaseId), refunded);",
+        3,
+    ),
+    _mutant(
+        "a merger forgets the epochs of the part",
+        EDITS,
+        "signed.fundedTo = other.fundedTo;",
+        "signed.fundedTo = MUTANT ? signed.fundedTo : other.fundedTo;",
+        2,
+        3,
+    ),
+    _mutant(
+        "a user can be given notice",
+        EDITS,
+        "if (user == address(0) || user == msg.sender) return;",
+        "if (user == address(0) || user == msg.sender || MUTANT) return;",
+        0,
+    ),
+    _mutant(
+        "a frozen holder blocks the end of his lease",
+        EDITS,
+        "_refunds[stablecoin][account] += amount;",
+        "_refunds[stablecoin][account] += amount;if (MUTANT) stablecoin.safeTransfer(account, 0);",
+        0,
+        12,
     ),
     _mutant(
         "a leg gets a hundredth of a percent more",
@@ -138,7 +235,7 @@ def mutated_sources() -> dict[str, str]:
 
 
 def compile_contract(path: str, sources: Mapping[str, str]) -> Artifact:
-    """The contract named as its file, compiled as ape does but with these sources."""
+    """The contract named as its file, compiled as ape does but with these sources, and smaller."""
     project = yaml.safe_load((ROOT / "ape-config.yaml").read_text())["solidity"]
     name = Path(path).stem
     request = {
@@ -150,7 +247,7 @@ def compile_contract(path: str, sources: Mapping[str, str]) -> Artifact:
         "settings": {
             "evmVersion": project["evm_version"],
             "viaIR": project["via_ir"],
-            "optimizer": {"enabled": project["optimize"], "runs": project["optimization_runs"]},
+            "optimizer": {"enabled": project["optimize"], "runs": RUNS},
             "remappings": project["import_remapping"],
             "outputSelection": {path: {name: ["abi", "evm.bytecode.object"]}},
         },
@@ -173,7 +270,7 @@ def compile_contract(path: str, sources: Mapping[str, str]) -> Artifact:
 def with_mutants(artifacts: Mapping[str, Artifact]) -> dict[str, Artifact]:
     """The project's contracts, with those that can be faulty in place of the real ones."""
     sources = mutated_sources()
-    paths = {LEASE, FACTORY}
+    paths = {LEASE, EDITS, FACTORY}
     with ThreadPoolExecutor(len(paths)) as pool:
         compiled = pool.map(lambda path: compile_contract(path, sources), sorted(paths))
     names = [Path(path).stem for path in sorted(paths)]

@@ -45,6 +45,17 @@ def state_hash(conditions: tuple[int, ...], user: str, expires: int) -> bytes:
     return keccak(encode(STATE_TYPES, (conditions, user, expires)))
 
 
+def calldata(call: Call) -> bytes:
+    """A call as one of several within another. The same ones are asked all the time."""
+    key = (call.function.name, call.arguments)
+    if key not in _CALLDATA:
+        _CALLDATA[key] = bytes.fromhex(call.function.calldata(call.arguments)[2:])
+    return _CALLDATA[key]
+
+
+_CALLDATA: dict[tuple[str, tuple[Any, ...]], bytes] = {}
+
+
 class Witness:
     """One run of the market, twice: on the node and in the reference."""
 
@@ -210,12 +221,19 @@ class Witness:
             yield key, coin.call("balanceOf", self.address(who))
         for who in PEOPLE:
             key = ("refund", PLANS[number - 1].coin, who)
-            yield key, engine.call("refundOf", coin, self.address(who))
+            yield key, engine.call("refundOf", coin.address, self.address(who))
 
     def look(self, numbers: Any) -> None:
         """Reads what the contracts say of these capacities now."""
         wanted = dict(pair for number in sorted(numbers) for pair in self._calls(number))
-        self.readings.update(zip(wanted, self.lane.batch(wanted.values()), strict=True))
+        of_engine = {k: call for k, call in wanted.items() if call.contract is self.stage.engine}
+        others = {k: call for k, call in wanted.items() if k not in of_engine}
+        # The engine answers all of its own in one call, which is a third of the work.
+        together = self.stage.engine.call("multicall", list(map(calldata, of_engine.values())))
+        found = self.lane.batch((together, *others.values()))
+        for (key, call), data in zip(of_engine.items(), found[0], strict=True):
+            self.readings[key] = call.function.result(data)
+        self.readings.update(zip(others, found[1:], strict=True))
 
     def read(self, *key: Hashable) -> Any:
         return self.readings[key]

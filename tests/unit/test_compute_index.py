@@ -71,6 +71,15 @@ class TestSetting:
         with reverts_with(index.BadFeed, feed=index, decimals=2**256 - 1, heartbeat=DAY):
             index.setFeed(H100, index, DAY, sender=owner)
 
+    @pytest.mark.parametrize(
+        ("code", "decimals"), [("0x6101085f5260205ff3", 264), ("0x5b5f56", 2**256 - 1)]
+    )
+    def test_decimals_that_are_none(self, index, feed, lane, owner, code, decimals):
+        """Code that answers 264, more than a byte can hold, and code that never answers."""
+        lane.node.request("anvil_setCode", feed.address, code)
+        with reverts_with(index.BadFeed, feed=feed, decimals=decimals, heartbeat=DAY):
+            index.setFeed(H100, feed, DAY, sender=owner)
+
 
 class TestAnswers:
     def test_the_price(self, index, feed):
