@@ -33,7 +33,7 @@ class Card:
 
     @classmethod
     def of(cls, uri: str) -> Card:
-        """From a `tokenURI`. ValueError, or a ParseError of the XML, where it is no such card."""
+        """From a `tokenURI`. ValueError, KeyError or the XML's ParseError where it is no card."""
         data = json.loads(_decoded(uri, JSON_PREFIX))
         svg = _decoded(data["image"], SVG_PREFIX)
         attributes: list[dict[str, Any]] = data["attributes"]

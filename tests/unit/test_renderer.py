@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from xml.etree import ElementTree
 
 import pytest
 
-from derrick.cards import SVG, Card
+from derrick.cards import SVG, Card, sheet
 from derrick.market import (
     DAY,
     HOUR,
@@ -496,38 +497,47 @@ def test_amounts_are_exact(stage, tenant, decimals, amount):
     assert lease_card(stage).traits["Rent per unit and epoch"] == f"{amount} COIN"
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        b"",  # none any more
-        b"\x5f\x5f\xfd",  # PUSH0 PUSH0 REVERT
-        b"\xfe",  # INVALID: burns what it gets
-        b"\x5b\x5f\x56",  # JUMPDEST PUSH0 JUMP: the same, in a loop
-        b"\x5f\x5f\xf3",  # an empty answer
-        b"\x60\x1f\x5f\xf3",  # 31 bytes
-        b"\x61\xff\xff\x5f\xf3",  # 65,535 zeros
-        b"\x61\xff\xff\x5f\xfd",  # and as a revert
-        b"\x5f\x19\x5f\x52\x60\x40\x5f\xf3",  # lengths beyond all bounds
-    ],
-)
-def test_a_coin_that_does_not_answer_goes_by_its_address(stage, tenant, code):
+MUTE = "base units of {coin}"
+DUMB_COINS = {
+    "none any more": (b"", MUTE),
+    "PUSH0 PUSH0 REVERT": (b"\x5f\x5f\xfd", MUTE),
+    "INVALID, which burns all gas": (b"\xfe", MUTE),
+    "JUMPDEST PUSH0 JUMP, without end": (b"\x5b\x5f\x56", MUTE),
+    "an empty answer": (b"\x5f\x5f\xf3", MUTE),
+    "31 zeros": (b"\x60\x1f\x5f\xf3", MUTE),
+    "65,535 zeros, so no decimals": (b"\x61\xff\xff\x5f\xf3", "{coin}"),
+    "65,535 zeros as a revert": (b"\x61\xff\xff\x5f\xfd", MUTE),
+    "lengths beyond all bounds": (
+        b"\x5f\x19\x5f\x52\x60\x40\x5f\xf3",
+        "base units of " + 16 * "?",
+    ),
+}
+"""What it does whatever it is asked, as code, and by which name its amounts go then."""
+
+
+@pytest.mark.parametrize("kind", DUMB_COINS)
+def test_a_coin_that_does_not_answer_goes_by_its_address(stage, tenant, kind):
+    code, words = DUMB_COINS[kind]
     lease = stage.sign_lease(tenant)
     set_code(stage, code)
-    name = brief(stage.coin.address)
+    amount = "400,000,000 " + words.format(coin=brief(stage.coin.address))
     card, deed = lease_card(stage, lease), deed_card(stage)
-    amounts = {
-        card.traits["Rent per unit and epoch"],
-        deed.traits["Price per unit and epoch"],
-        deed.figures["Price per unit"],
-    }
-    [amount] = amounts
-    assert amount in (f"400,000,000 base units of {name}", f"400,000,000 {name}", ODD.get(code))
+    assert card.traits["Rent per unit and epoch"] == amount
+    assert deed.traits["Price per unit and epoch"] == deed.figures["Price per unit"] == amount
     assert card.traits["Rent in base units"] == str(PRICE)
     assert card.traits["Coin"] == stage.coin.address
 
 
-ODD = {b"\x5f\x19\x5f\x52\x60\x40\x5f\xf3": "400,000,000 base units of " + 16 * "?"}
-"""An answer of 32 bytes 0xff: no number of decimals, and a symbol without one good letter."""
+@pytest.mark.parametrize("kind", ["a good coin", "JUMPDEST PUSH0 JUMP, without end"])
+def test_no_node_runs_out_of_gas(stage, tenant, kind):
+    """Three million do, a tenth of what nodes allow a call at least."""
+    lease = stage.sign_lease(tenant)
+    if kind in DUMB_COINS:
+        set_code(stage, DUMB_COINS[kind][0])
+    for contract, number in ((stage.lease, lease), (stage.capacity, 1)):
+        data = contract.tokenURI.encode_input(number).hex()
+        message = {"to": contract.address, "data": data, "gas": hex(3_000_000)}
+        assert len(stage.lane.node.request("eth_call", message, "latest")) > 10_000
 
 
 def test_long_figures_shrink_until_they_fit(stage, owner, tenant):
@@ -551,7 +561,25 @@ def test_long_figures_shrink_until_they_fit(stage, owner, tenant):
     assert deed_card(stage, capacity).figures["Power at full load"] == "409,587,500 kW"
 
 
-# ---- limits
+# ---- limits, and the sheet
+
+
+def test_a_sheet_shows_every_card_twice(stage, tenant):
+    cards = [lease_card(stage, stage.sign_lease(tenant)), deed_card(stage)]
+    for columns in (1, 2, 3):
+        tree = ElementTree.fromstring(sheet(cards, columns))
+        titles = [element.text for element in tree.iter(SVG + "title")]
+        assert titles == [card.name for card in cards] * 2
+        places = {(each.get("x"), each.get("y")) for each in tree.findall(SVG + "svg")}
+        assert len(places) == 4
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "ipfs://x", "data:application/json;base64,e30=", "data:application/json;base64,?"]
+)
+def test_what_is_no_card_is_not_read_as_one(uri):
+    with pytest.raises((ValueError, KeyError)):
+        Card.of(uri)
 
 
 @pytest.mark.parametrize("name", ["LeaseRenderer", "DeedRenderer"])
