@@ -21,6 +21,13 @@ HONEST, REVERT, GARBAGE, SHORT, EMPTY, BURN, BOMB = range(7)
 """Manners of MockERC1271."""
 
 
+@pytest.fixture(autouse=True)
+def _undone(bench):
+    """Each test takes back what it did, the time that it let pass included."""
+    with isolated(bench.lane):
+        yield
+
+
 @pytest.fixture
 def lease(bench, tenant):
     """A lease of 10 units over epochs 2 … 11, in its first epoch."""
