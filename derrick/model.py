@@ -20,9 +20,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from derrick.structs import LeaseRequest, Leg, Term, Tier
-from derrick.telemetry import Report, Status
+from derrick.telemetry import Penalties, Report, SetRules, Status
 from derrick.units import (
     BPS,
+    DAY,
     HOUR,
     bps_down,
     bps_up,
@@ -30,16 +31,17 @@ from derrick.units import (
     epoch_end,
     epoch_start,
     first_unbegun,
-    window_of,
 )
 
 Account = str
 
 ENGINE: Account = "lease engine"
+BOND: Account = "service bond"
+GUARDIAN: Account = "guardian"
 NOBODY: Account = "nobody"
 IDS_PER_CAPACITY = 10**9
 INDEX_UNIT = 10**8
-MAX_PRICE = 2**85
+MAX_PRICE = 2**82
 MAX_ACTIVE_TERMS = 8
 MAX_TERMS = 255
 MAX_LEASE_EPOCHS = 4_096
@@ -48,6 +50,10 @@ CAUSE_EPOCHS = 10
 CAUSE_BPS = CAUSE_EPOCHS * BPS // 2
 BOUNTY_BPS = 100
 """Of a deposit forfeited by a lapse, to whoever says so."""
+MONTH = 30 * DAY
+"""Curtailment is allowed per so many seconds since a capacity's origin."""
+CLAIM_PERIOD = 365 * DAY
+"""After an epoch's end, what nobody claimed of its penalty may go back to the bond."""
 EVICTION_BPS = 10_500
 """What a lease must pay to take another's units, of the other's rent."""
 
@@ -62,18 +68,6 @@ class Refused(Exception):  # noqa: N818 - it is what the contract said, not a fa
 
     def __str__(self) -> str:
         return f"{self.error}({', '.join(f'{k}={v}' for k, v in self.inputs.items())})"
-
-
-# ------------------------------------------------------------------------------ what is fixed
-
-
-@dataclass(frozen=True, slots=True)
-class AttestorSet:
-    """By when its members must have spoken. Seconds."""
-
-    window_length: int
-    posting_period: int
-    reveal_period: int
 
 
 # ------------------------------------------------------------------------------ what changes
@@ -105,6 +99,18 @@ class Token:
             raise Refused("TransferFailed")
         self.balances[sender] = self.balance(sender) - amount
         self.balances[receiver] = self.balance(receiver) + amount
+
+
+@dataclass(slots=True)
+class Root:
+    """What attestors signed of a window, and what became of it. `held_until` is 0 where too few
+    capacities are in penalty for these to wait."""
+
+    leaves: frozenset[Report]
+    final_at: int
+    held_until: int
+    vetoed: bool = False
+    waived: bool = False
 
 
 class Settlement(NamedTuple):
@@ -144,7 +150,8 @@ class Lease:
     """Units of a capacity for epochs [start, end) at a rent fixed when signed.
 
     It is paid up to `funded_to`. The last `deposit_epochs` were paid ahead when it was signed: they
-    are held until all other epochs are paid, and `funded_to` is `end` from then on.
+    are held until all other epochs are paid, and `funded_to` is `end` from then on. `punished` are
+    the epochs whose penalties it, or what it was split off, has claimed.
     """
 
     id: int
@@ -159,6 +166,7 @@ class Lease:
     term: int
     credited_to: int
     has_evicted: bool = False
+    punished: frozenset[int] = frozenset()
     user: Account = NOBODY
     expires: int = 0
 
@@ -211,6 +219,33 @@ class Lease:
 
 
 @dataclass(slots=True)
+class Penalty:
+    """What an epoch in penalty took from the bond, for the units leased in it."""
+
+    units: int
+    reserved: int
+    freed: bool = False
+
+    @property
+    def per_unit(self) -> int:
+        return self.reserved // self.units
+
+
+class Performance(NamedTuple):
+    """Last reading (the epoch after it, uptime, load, energy) and averages, to the fraction: bps, bps
+    and watt-hours a unit; and all energy ever reported."""
+
+    reported_to: int
+    uptime_bps: int
+    load_bps: int
+    energy_wh: int
+    mean_uptime: Fraction
+    mean_load: Fraction
+    mean_energy: Fraction
+    lifetime_wh: int
+
+
+@dataclass(slots=True)
 class Capacity:
     """A deed: what was registered, and what has happened since.
 
@@ -218,6 +253,10 @@ class Capacity:
     back to the tenants (None if the epoch was passed idle). `stale` are epochs, and the units in
     them, that nobody paid for and that had begun when the lease was closed: they stay in the
     calendar.
+
+    `readings` are the reports that it was settled by, in order, with one of zeros for each epoch whose
+    report nobody showed (`unshown`, until its penalty is added). `curtailed` and `in_penalty` are
+    epochs that were settled as such. `pauses` are the days on which the guardian's pauses ended.
     """
 
     id: int
@@ -252,6 +291,17 @@ class Capacity:
     releases: list[int] = field(default_factory=list)
     credit_claims: list[int] = field(default_factory=list)
     credit_dust: Fraction = Fraction(0)
+    penalty_below_bps: int = 0
+    penalty_per_unit: int = 0
+    curtailment_epochs: int = 0
+    curtailment_credit_bps: int = 0
+    readings: list[Report] = field(default_factory=list)
+    curtailed: list[int] = field(default_factory=list)
+    in_penalty: set[int] = field(default_factory=set)
+    unshown: set[int] = field(default_factory=set)
+    penalties: dict[int, Penalty] = field(default_factory=dict)
+    leased_to: int = 0
+    pauses: list[int] = field(default_factory=list)
 
     # Time
 
@@ -347,6 +397,50 @@ class Capacity:
         settled_to = min(self.next_epoch, lease.funded_to)
         recent = [e for e in self.settled_epochs(lease) if e >= settled_to - CAUSE_EPOCHS]
         return sum(self.credits[epoch] or 0 for epoch in recent)
+
+    # Service
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether the newest settled epoch is in penalty."""
+        return self.next_epoch - 1 in self.in_penalty
+
+    def month_of(self, epoch: int) -> int:
+        return epoch * self.epoch_length // MONTH
+
+    def curtailed_in(self, month: int) -> int:
+        return sum(self.month_of(epoch) == month for epoch in self.curtailed)
+
+    def may_curtail(self, epoch: int) -> bool:
+        """Whether the operator may give one more epoch of that month to the grid."""
+        return self.curtailed_in(self.month_of(epoch)) < self.curtailment_epochs
+
+    def penalty_of(self, lease: Lease, epoch: int) -> int:
+        """What the lease has not claimed of the epoch's penalty."""
+        penalty = self.penalties.get(epoch)
+        paid = lease.start <= epoch < lease.funded_to
+        if penalty is None or penalty.freed or not paid or epoch in lease.punished:
+            return 0
+        return penalty.per_unit * lease.units
+
+    @property
+    def performance(self) -> Performance:
+        """Worked out from the first reading on."""
+        past = Performance(0, 0, 0, 0, Fraction(0), Fraction(0), Fraction(0), 0)
+        for count, report in enumerate(self.readings):
+            weight = Fraction(1, 30) if count else Fraction(1)
+            energy = Fraction(report.energy_wh, self.units)
+            past = Performance(
+                report.epoch + 1,
+                report.uptime_bps,
+                report.load_bps,
+                report.energy_wh,
+                past.mean_uptime + weight * (report.uptime_bps - past.mean_uptime),
+                past.mean_load + weight * (report.load_bps - past.mean_load),
+                past.mean_energy + weight * (energy - past.mean_energy),
+                past.lifetime_wh + report.energy_wh,
+            )
+        return past
 
     # Terms of business
 
@@ -454,8 +548,8 @@ class Market:
     def __init__(self, now: int = 0) -> None:
         self.now = now
         self.capacities: dict[int, Capacity] = {}
-        self.sets: dict[int, AttestorSet] = {}
-        self.roots: dict[tuple[int, int], frozenset[Report]] = {}
+        self.sets: dict[int, SetRules] = {}
+        self.roots: dict[tuple[int, int], list[Root]] = {}
         self.splitters: dict[int, Splitter] = {}
         self.refunds: list[Refund] = []
 
@@ -513,23 +607,57 @@ class Market:
     def refund_of(self, token: Token, account: Account) -> int:
         return sum(r.amount for r in self.refunds if r.token is token and r.account == account)
 
-    def deadlines(self, set_id: int, window: int) -> tuple[int, int, int]:
-        """When a window ends, when it is too late for its root, and too late for a leaf."""
-        attestors = self.sets[set_id]
-        ends = (window + 1) * attestors.window_length
-        posted = ends + attestors.posting_period
-        return ends, posted, posted + attestors.reveal_period
-
     def window_of(self, capacity: Capacity, epoch: int) -> int:
-        set_ = self.sets[capacity.attestors]
-        return window_of(set_.window_length, capacity.ends_at(epoch))
+        return self.sets[capacity.attestors].window_of(capacity.ends_at(epoch))
+
+    def standing(self, set_id: int, window: int) -> Root | None:
+        """The root that counts, final or not."""
+        posted = self.roots.get((set_id, window), [])
+        return next((root for root in posted if not root.vetoed), None)
+
+    def vetoes(self, set_id: int, window: int) -> int:
+        return sum(root.vetoed for root in self.roots.get((set_id, window), []))
+
+    def posting_ends(self, set_id: int, window: int) -> int:
+        """From this second on no root can be posted any more."""
+        rules = self.sets[set_id]
+        return (rules.posting_ends(window), rules.repost_ends(window), 0)[
+            self.vetoes(set_id, window)
+        ]
 
     def status_of(self, capacity: Capacity, epoch: int) -> Status:
+        set_id, window = capacity.attestors, self.window_of(capacity, epoch)
+        if self.standing(set_id, window):
+            shown = self.now < self.sets[set_id].reveal_ends(window)
+            return Status.REPORTED if shown else Status.MISSING
+        due = self.now < capacity.ends_at(epoch) or self.now < self.posting_ends(set_id, window)
+        return Status.PENDING if due else Status.BLACKOUT
+
+    def penalties_of(self, capacity: Capacity, epoch: int) -> tuple[Penalties, int]:
+        """How the penalties of the epoch's window stand, and until when they wait."""
         window = self.window_of(capacity, epoch)
-        _, posting_ends, reveal_ends = self.deadlines(capacity.attestors, window)
-        if (capacity.attestors, window) in self.roots:
-            return Status.REPORTED if self.now < reveal_ends else Status.MISSING
-        return Status.PENDING if self.now < posting_ends else Status.BLACKOUT
+        root = self.standing(capacity.attestors, window)
+        if root is None:
+            raise Refused("NoRoot", setId=capacity.attestors, window=window)
+        until = max(root.final_at, root.held_until)
+        if root.waived:
+            return Penalties.WAIVED, until
+        return (Penalties.HELD if self.now < until else Penalties.CLAIMABLE), until
+
+    def claimable_of(self, lease: Lease, epoch: int) -> int:
+        """What the holder would be paid of an epoch's penalty now."""
+        capacity = self.capacities[lease.capacity]
+        amount = capacity.penalty_of(lease, epoch)
+        if amount and self.penalties_of(capacity, epoch)[0] is not Penalties.CLAIMABLE:
+            return 0
+        return amount
+
+    def penalty_deadline_of(self, capacity: Capacity, epoch: int) -> int:
+        """From this second on no penalty can be added for a settled epoch."""
+        return self.sets[capacity.attestors].late_ends(self.window_of(capacity, epoch))
+
+    def paused_until(self, capacity: Capacity) -> int:
+        return capacity.pauses[-1] * DAY if capacity.pauses else 0
 
     # Running a capacity
 
@@ -624,8 +752,10 @@ class Market:
         capacity = self.capacity(capacity_id)
         term = self._active_term(capacity, term_index)
         rent = capacity.rent_under(term)
-        if not capacity.is_open:
+        if not capacity.is_open or self.now < self.paused_until(capacity):
             raise Refused("CapacityClosed", capacity=capacity.id)
+        if capacity.is_barred:
+            raise Refused("InPenalty", capacity=capacity.id)
         if not 1 <= units <= capacity.attested:
             raise Refused("BadUnits", units=units, max=capacity.attested)
         earliest = self.earliest(capacity)
@@ -663,6 +793,7 @@ class Market:
         if lease.units > free:
             raise Refused("NotEnoughUnits", asked=lease.units, free=free)
         self._collect(capacity, payer, lease.paid)
+        capacity.leased_to = max(capacity.leased_to, lease.end)
         return self._enter(lease)
 
     def _collect(self, capacity: Capacity, payer: Account, amount: int) -> None:
@@ -903,6 +1034,8 @@ class Market:
             lease.units += part.units
             lease.has_evicted |= part.has_evicted
         else:
+            earlier = {epoch for epoch in lease.punished if epoch < part.start}
+            lease.punished = frozenset(earlier.union(e for e in part.punished if part.covers(e)))
             if part.fully_funded:
                 most = self.capacities[lease.capacity].terms[lease.term].deposit_epochs
                 lease.deposit_epochs = min(most, lease.deposit_epochs + part.deposit_epochs)
@@ -922,7 +1055,11 @@ class Market:
             and (one.term, one.rent, one.user, one.expires)
             == (other.term, other.rent, other.user, other.expires)
         )
-        beside = (one.start, one.end, one.funded_to, one.deposit_epochs) == (
+        alike_punished = all(
+            (epoch in lease.punished) == (epoch in part.punished)
+            for epoch in range(lease.start, lease.end)
+        )
+        beside = alike_punished and (one.start, one.end, one.funded_to, one.deposit_epochs) == (
             other.start,
             other.end,
             other.funded_to,
@@ -953,17 +1090,85 @@ class Market:
             raise Refused("NotUser", lease=lease_id, caller=caller)
         lease.user, lease.expires = NOBODY, 0
 
-    # Settling
+    # Attesting
 
-    def post_root(self, set_id: int, window: int, leaves: Iterable[Report]) -> None:
-        ends, posting_ends, _ = self.deadlines(set_id, window)
+    def post_root(
+        self,
+        set_id: int,
+        window: int,
+        leaves: Iterable[Report],
+        penalized: int = 0,
+        attempt: int = 0,
+    ) -> None:
+        """Takes a root that a quorum signed, with the number of capacities in penalty."""
+        rules, where = self.sets[set_id], {"setId": set_id, "window": window}
+        ends, reports = rules.ends_at(window), frozenset(leaves)
         if self.now < ends:
-            raise Refused("WindowOpen", setId=set_id, window=window, endsAt=ends)
-        if self.now >= posting_ends:
-            raise Refused("WindowClosed", setId=set_id, window=window, deadline=posting_ends)
-        if (set_id, window) in self.roots:
-            raise Refused("RootExists", setId=set_id, window=window)
-        self.roots[set_id, window] = frozenset(leaves)
+            raise Refused("WindowOpen", **where, endsAt=ends)
+        if self.standing(set_id, window):
+            raise Refused("RootExists", **where)
+        vetoes = self.vetoes(set_id, window)
+        if vetoes == 2:
+            raise Refused("WindowVetoed", **where)
+        if attempt != vetoes:
+            raise Refused("WrongAttempt", **where, attempt=attempt, due=vetoes)
+        deadline = self.posting_ends(set_id, window)
+        if self.now >= deadline:
+            raise Refused("WindowClosed", **where, deadline=deadline)
+        capacities = len({report.capacity for report in reports})
+        many = penalized >= rules.mass_minimum
+        mass = many and penalized * BPS > rules.mass_share_bps * capacities
+        final_at = self.now + rules.finality_delay
+        held_until = final_at + rules.mass_delay if mass else 0
+        self.roots.setdefault((set_id, window), []).append(Root(reports, final_at, held_until))
+
+    def veto(self, caller: Account, set_id: int, window: int) -> None:
+        """The guardian takes a root back that is not final."""
+        self._check_guardian(caller)
+        root = self._existing_root(set_id, window)
+        if self.now >= root.final_at:
+            raise Refused("RootFinal", setId=set_id, window=window, finalAt=root.final_at)
+        root.vetoed = True
+
+    def waive_penalties(self, caller: Account, set_id: int, window: int) -> None:
+        """The guardian lets go of the penalties of a window in which very many failed."""
+        self._check_guardian(caller)
+        root, where = self._existing_root(set_id, window), {"setId": set_id, "window": window}
+        if not root.held_until:
+            raise Refused("NotMass", **where)
+        if self.now >= root.held_until:
+            raise Refused("HoldEnded", **where, heldUntil=root.held_until)
+        if root.waived:
+            raise Refused("AlreadyWaived", **where)
+        root.waived = True
+
+    def pause(self, caller: Account, capacity_id: int) -> None:
+        """The guardian bars new leases of a capacity for a week."""
+        capacity, today = self.capacity(capacity_id), self.now // DAY
+        self._check_guardian(caller)
+        if capacity.pauses and today < capacity.pauses[-1] + 30:
+            earliest = (capacity.pauses[-1] + 30) * DAY
+            raise Refused("PausedTooOften", capacity=capacity_id, earliest=earliest)
+        capacity.pauses.append(today + 8)
+
+    def unpause(self, caller: Account, capacity_id: int) -> None:
+        capacity, today = self.capacity(capacity_id), self.now // DAY
+        self._check_guardian(caller)
+        if self.now >= self.paused_until(capacity):
+            raise Refused("NotPaused", capacity=capacity_id)
+        capacity.pauses.append(today)
+
+    def _check_guardian(self, caller: Account) -> None:
+        if caller != GUARDIAN:
+            raise Refused("NotGuardian", caller=caller)
+
+    def _existing_root(self, set_id: int, window: int) -> Root:
+        root = self.standing(set_id, window)
+        if root is None:
+            raise Refused("NoRoot", setId=set_id, window=window)
+        return root
+
+    # Settling
 
     def settle(self, report: Report) -> None:
         """Closes the next epoch by its report: rent less the credit that its uptime calls for."""
@@ -972,7 +1177,34 @@ class Market:
         if report.epoch != epoch:
             raise Refused("NotNextEpoch", capacity=capacity.id, epoch=report.epoch, expected=epoch)
         self._verify(capacity, report)
-        capacity.credits.append(capacity.credit_for(report.uptime_bps))
+        self._close(capacity, report)
+
+    def settle_many(self, reports: Sequence[Report], *, proved: bool = True) -> None:
+        """All of one window, in one root: closes those whose turn it is, keeps those that come
+        later, and passes over those that are known. `proved` says whether their proof is good."""
+        if not reports:
+            return
+        where = [self._place_of(report) for report in reports]
+        for index, place in enumerate(where):
+            if place != where[0]:
+                raise Refused("OtherWindow", index=index, setId=place[0], window=place[1])
+        leaves = self._open_leaves(*where[0])
+        if not proved or not leaves.issuperset(reports):
+            raise Refused("NotAllInRoot", setId=where[0][0], window=where[0][1])
+        for report in reports:
+            capacity = self.capacities[report.capacity]
+            if report.epoch == capacity.next_epoch:
+                self._close(capacity, report)
+            elif report.epoch > capacity.next_epoch:
+                capacity.records.setdefault(report.epoch, report)
+
+    def _place_of(self, report: Report) -> tuple[int, int]:
+        """The set and window that a report is of."""
+        self._check_reading(report)
+        capacity, epoch = self.capacity(report.capacity), report.epoch
+        if epoch >= capacity.lifetime:
+            raise Refused("BadRange", start=epoch, end=epoch + 1, lifetime=capacity.lifetime)
+        return capacity.attestors, self.window_of(capacity, epoch)
 
     def record(self, report: Report) -> None:
         """Keeps a report until its epoch's turn."""
@@ -994,15 +1226,32 @@ class Market:
         epoch = self._next_ended(capacity)
         kept = capacity.records.get(epoch)
         if kept is not None:
-            capacity.credits.append(capacity.credit_for(kept.uptime_bps))
+            self._close(capacity, kept)
             return
         status = self.status_of(capacity, epoch)
         if status in (Status.PENDING, Status.REPORTED):
             raise Refused(
                 "ReportStillPossible", capacity=capacity.id, epoch=epoch, status=int(status)
             )
-        missing = status is Status.MISSING
-        capacity.credits.append(BPS if missing else capacity.blackout_credit_bps)
+        if status is Status.MISSING:
+            capacity.unshown.add(epoch)
+            capacity.readings.append(Report(capacity.id, epoch, 0, 0, 0))
+            capacity.credits.append(BPS)
+        else:
+            capacity.credits.append(capacity.blackout_credit_bps)
+
+    def _close(self, capacity: Capacity, report: Report) -> None:
+        """The next epoch, by its report."""
+        epoch = capacity.next_epoch
+        capacity.readings.append(report)
+        if report.curtailed and capacity.may_curtail(epoch):
+            capacity.curtailed.append(epoch)
+            capacity.credits.append(capacity.curtailment_credit_bps)
+            return
+        if report.uptime_bps < capacity.penalty_below_bps:
+            capacity.in_penalty.add(epoch)
+            self._punish(capacity, epoch)
+        capacity.credits.append(capacity.credit_for(report.uptime_bps))
 
     def pass_idle(self, capacity_id: int, to: int) -> None:
         """Closes epochs that nobody leased, without a word from anyone."""
@@ -1030,20 +1279,117 @@ class Market:
         if self.now < ends_at:
             raise Refused("EpochNotEnded", capacity=capacity.id, epoch=epoch, endsAt=ends_at)
 
-    def _verify(self, capacity: Capacity, report: Report) -> None:
-        for name, bps in (("uptimeBps", report.uptime_bps), ("loadBps", report.load_bps)):
-            if bps > BPS:
-                raise Refused("ReportOutOfRange", field=name, value=bps)
-        window = self.window_of(capacity, report.epoch)
-        where: dict[str, object] = {"setId": capacity.attestors, "window": window}
-        leaves = self.roots.get((capacity.attestors, window))
-        if leaves is None:
-            raise Refused("NoRoot", **where)
-        _, _, reveal_ends = self.deadlines(capacity.attestors, window)
-        if self.now >= reveal_ends:
-            raise Refused("RevealClosed", **where, deadline=reveal_ends)
-        if report not in leaves:
-            raise Refused("NotInRoot", **where)
+    def _check_reading(self, report: Report) -> None:
+        for name, value, most in (
+            ("uptimeBps", report.uptime_bps, BPS),
+            ("loadBps", report.load_bps, BPS),
+            ("energyWh", report.energy_wh, 2**48 - 1),
+        ):
+            if value > most:
+                raise Refused("ReportOutOfRange", field=name, value=value)
+
+    def _open_leaves(self, set_id: int, window: int, *, late: bool = False) -> frozenset[Report]:
+        """The reports that can be shown now, or in which a penalty can still be found."""
+        root, where = self._existing_root(set_id, window), {"setId": set_id, "window": window}
+        if self.now < root.final_at:
+            raise Refused("RootNotFinal", **where, finalAt=root.final_at)
+        deadline = self.sets[set_id].reveal_ends(window)
+        if self.now >= deadline and not late:
+            raise Refused("RevealClosed", **where, deadline=deadline)
+        return root.leaves
+
+    def _verify(self, capacity: Capacity, report: Report, *, late: bool = False) -> None:
+        self._check_reading(report)
+        set_id, window = capacity.attestors, self.window_of(capacity, report.epoch)
+        if report not in self._open_leaves(set_id, window, late=late):
+            raise Refused("NotInRoot", setId=set_id, window=window)
+
+    # Punishing
+
+    def _punish(self, capacity: Capacity, epoch: int) -> None:
+        """Sets the epoch's penalty aside from the bond."""
+        units = capacity.units_leased(epoch)
+        if not units or self.penalties_of(capacity, epoch)[0] is Penalties.WAIVED:
+            return
+        reserved = self.bond.reserve(capacity.id, epoch, units * capacity.penalty_per_unit)
+        capacity.penalties[epoch] = Penalty(units, reserved)
+
+    def add_penalty(self, report: Report) -> None:
+        """Punishes an epoch whose report nobody showed in time."""
+        number, epoch = report.capacity, report.epoch
+        capacity = self.capacities.get(number)
+        if capacity is None or epoch not in capacity.unshown:
+            punished = capacity is not None and epoch in capacity.penalties
+            freed = punished and capacity is not None and capacity.penalties[epoch].freed
+            state = 3 if freed else 2 if punished else 0
+            raise Refused("NotUnshown", capacity=number, epoch=epoch, state=state)
+        self._check_reading(report)
+        deadline = self.penalty_deadline_of(capacity, epoch)
+        if self.now >= deadline:
+            raise Refused("PenaltyTooLate", capacity=number, epoch=epoch, deadline=deadline)
+        self._verify(capacity, report, late=True)
+        excused = report.curtailed and capacity.may_curtail(epoch)
+        if excused or report.uptime_bps >= capacity.penalty_below_bps:
+            raise Refused("NoPenalty", capacity=number, epoch=epoch)
+        capacity.unshown.remove(epoch)
+        capacity.in_penalty.add(epoch)
+        self._punish(capacity, epoch)
+
+    def claim_penalty(
+        self, caller: Account, lease_id: int, epoch: int, receiver: Account
+    ) -> int:
+        """Pays a lease's units what an epoch in penalty owes them."""
+        lease = self.lease_of(lease_id)
+        self._check_tenant(caller, lease)
+        if receiver in (NOBODY, ENGINE):
+            raise Refused("BadReceiver", receiver=receiver)
+        capacity = self.capacities[lease.capacity]
+        amount = capacity.penalty_of(lease, epoch)
+        if not amount:
+            raise Refused("NothingToClaim", lease=lease_id, epoch=epoch)
+        state, until = self.penalties_of(capacity, epoch)
+        if state is not Penalties.CLAIMABLE:
+            raise Refused(
+                "PenaltyNotClaimable",
+                capacity=capacity.id,
+                epoch=epoch,
+                state=int(state),
+                heldUntil=until,
+            )
+        self.bond.pay(capacity.id, epoch, receiver, amount)
+        lease.punished |= {epoch}
+        return amount
+
+    def free_penalty(self, capacity_id: int, epoch: int) -> int:
+        """Gives back to the bond what is left of a penalty that nobody can claim any more."""
+        capacity = self.capacities.get(capacity_id)
+        penalty = capacity.penalties.get(epoch) if capacity else None
+        if capacity is None or penalty is None or penalty.freed:
+            return 0
+        until = capacity.ends_at(epoch) + CLAIM_PERIOD
+        waived = self.penalties_of(capacity, epoch)[0] is Penalties.WAIVED
+        if not waived and self.now < until:
+            raise Refused(
+                "StillClaimable", capacity=capacity_id, epoch=epoch, claimableUntil=until
+            )
+        penalty.freed = True
+        return self.bond.free(capacity_id, epoch)
+
+    def trim(self, capacity_id: int, to: int) -> None:
+        """Says that nothing is leased from an epoch on."""
+        capacity = self.capacities.get(capacity_id)
+        leased_to = capacity.leased_to if capacity else 0
+        epochs = range(to, leased_to)
+        used = next((e for e in epochs if capacity and capacity.units_leased(e)), None)
+        if capacity is None or to >= leased_to or used is not None:
+            raise Refused(
+                "NotTrimmable",
+                capacity=capacity_id,
+                to=to,
+                leasedTo=leased_to,
+                used=leased_to if used is None else used,
+            )
+        capacity.leased_to = to
 
     # Paying out
 

@@ -47,6 +47,13 @@ interface IComputeCapacity {
     /// @param payee Where earned rent goes; a revenue splitter, if registered by the registrar.
     /// @param tiers Up to 4 steps: thresholds strictly falling from at most `committedUptimeBps`,
     /// credits strictly rising to at most 10,000.
+    /// @param penaltyBelowBps An epoch whose uptime lies below this is in penalty: at most
+    /// `committedUptimeBps`; 0 where there is no penalty.
+    /// @param penaltyPerUnit What an epoch in penalty costs the bond per leased unit, in base units,
+    /// below 2^80; a fixed amount, whatever the rent; 0 exactly where `penaltyBelowBps` is.
+    /// @param curtailmentEpochs Epochs per 30 days since `origin` that the operator may give to the
+    /// grid, 0 … 720. They are no downtime. An epoch counts for the 30 days in which it begins.
+    /// @param curtailmentCreditBps Credit of such an epoch, whatever its uptime, in bps.
     struct CapacityConfig {
         bytes32 hardwareClass;
         bytes8 site;
@@ -66,6 +73,10 @@ interface IComputeCapacity {
         address stablecoin;
         address payee;
         SlaTier[] tiers;
+        uint16 penaltyBelowBps;
+        uint80 penaltyPerUnit;
+        uint16 curtailmentEpochs;
+        uint16 curtailmentCreditBps;
     }
 
     /// @notice Predefined conditions of a lease. Never changes once written; an edit is a new version.
@@ -92,13 +103,13 @@ interface IComputeCapacity {
     /// @param epochLength See `CapacityConfig`.
     /// @param lifetimeEpochs See `CapacityConfig`.
     /// @param units Units that can be leased: those the attestors have attested.
-    /// @param open Whether the deed owner takes new leases.
+    /// @param open Whether the deed owner takes new leases and the guardian has not paused them.
     /// @param minEpochs See `Term`.
     /// @param maxEpochs See `Term`.
     /// @param noticeEpochs See `Term`.
     /// @param depositEpochs See `Term`.
     /// @param stablecoin See `CapacityConfig`.
-    /// @param rent Rent per unit and epoch for what was asked, in base units, rounded up; below 2^88.
+    /// @param rent Rent per unit and epoch for what was asked, in base units, rounded up; below 2^85.
     struct Offer {
         uint40 origin;
         uint24 epochLength;
@@ -113,20 +124,42 @@ interface IComputeCapacity {
         uint256 rent;
     }
 
-    /// @notice What the lease engine needs to settle an epoch, read in one call.
+    /// @notice What the lease engine needs to settle a healthy epoch: one word.
     /// @param origin See `CapacityConfig`.
     /// @param epochLength See `CapacityConfig`.
     /// @param lifetimeEpochs See `CapacityConfig`.
     /// @param attestorSet See `CapacityConfig`.
-    /// @param blackoutCreditBps See `CapacityConfig`.
-    /// @param tiers Up to four steps of 32 bits, the first lowest: threshold, then credit, 16 bits each.
+    /// @param windowLength Seconds in a window of that set.
+    /// @param revealSpan Seconds after a window's end in which its reports can be shown.
+    /// @param revealPeriod Seconds after that in which a penalty that was held back can be added.
+    /// @param healthyBps The uptime from which on an epoch has neither credit nor penalty, at least 1.
+    /// @param units See `CapacityConfig`.
     struct ServiceLevel {
         uint40 origin;
         uint24 epochLength;
         uint24 lifetimeEpochs;
         uint24 attestorSet;
+        uint24 windowLength;
+        uint32 revealSpan;
+        uint24 revealPeriod;
+        uint16 healthyBps;
+        uint16 units;
+    }
+
+    /// @notice What the lease engine needs to settle any other epoch.
+    /// @param tiers Up to four steps of 28 bits, the first lowest: threshold, then credit, 14 bits each.
+    /// @param penaltyBelowBps See `CapacityConfig`.
+    /// @param penaltyPerUnit See `CapacityConfig`.
+    /// @param curtailmentEpochs See `CapacityConfig`.
+    /// @param curtailmentCreditBps See `CapacityConfig`.
+    /// @param blackoutCreditBps See `CapacityConfig`.
+    struct ServiceFaults {
+        uint112 tiers;
+        uint16 penaltyBelowBps;
+        uint80 penaltyPerUnit;
+        uint16 curtailmentEpochs;
+        uint16 curtailmentCreditBps;
         uint16 blackoutCreditBps;
-        uint128 tiers;
     }
 
     /// @param capacity The new capacity.
@@ -159,11 +192,21 @@ interface IComputeCapacity {
     /// @param capacity The capacity.
     /// @param open Whether new leases are taken.
     event OpenSet(uint256 indexed capacity, bool open);
+    /// @param capacity The capacity.
+    /// @param until Unix time from which new leases are taken again; not later than now if the
+    /// guardian ended the pause.
+    event PauseSet(uint256 indexed capacity, uint256 until);
 
     /// @dev No capacity has this id.
     error UnknownCapacity(uint256 capacity);
     /// @dev `caller` does not own the deed of `capacity`.
     error NotDeedOwner(uint256 capacity, address caller);
+    /// @dev `caller` is not the guardian.
+    error NotGuardian(address caller);
+    /// @dev A pause may begin from `earliest` on: 30 days after the last one ended.
+    error PausedTooOften(uint256 capacity, uint256 earliest);
+    /// @dev The capacity is not paused.
+    error NotPaused(uint256 capacity);
     /// @dev A field of the configuration, named by `field`, lies outside `min` … `max`.
     error OutOfRange(bytes32 field, uint256 value, uint256 min, uint256 max);
     /// @dev Tier `index` breaks the order: thresholds must fall and credits rise.
@@ -190,7 +233,7 @@ interface IComputeCapacity {
     /// receive it. Liveness only rests on: the attestor set speaks.
     /// @param config All that is fixed for good; see the struct for bounds.
     /// @param terms 1 … 8 conditions that leases can be signed under.
-    /// @param price Rent per unit and epoch before a term's `priceBps`, in base units, 1 … 2^85.
+    /// @param price Rent per unit and epoch before a term's `priceBps`, in base units, 1 … 2^82.
     /// @param to First owner of the deed; no receiver hook is called.
     /// @return capacity The id, counted from 1.
     function register(
@@ -200,7 +243,7 @@ interface IComputeCapacity {
         address to
     ) external returns (uint256 capacity);
 
-    /// @notice Sets the fixed price for new leases, 1 … 2^85. Deed owner only.
+    /// @notice Sets the fixed price for new leases, 1 … 2^82. Deed owner only.
     function setPrice(uint256 capacity, uint256 price) external;
 
     /// @notice Sets the module that prices new leases; zero for the fixed price. Deed owner only.
@@ -226,6 +269,13 @@ interface IComputeCapacity {
 
     /// @notice Opens or closes the capacity to new leases. Deed owner only.
     function setOpen(uint256 capacity, bool open) external;
+
+    /// @notice Bars new leases of a capacity up to the midnight (UTC) after the next 7 days, and touches
+    /// nothing else. Guardian only, and again only 30 days after the last pause ended.
+    function pause(uint256 capacity) external;
+
+    /// @notice Ends a pause. Guardian only.
+    function unpause(uint256 capacity) external;
 
     /// @notice Adds a term. Deed owner only. At most 8 active, 255 ever.
     /// @return term Its index.
@@ -274,7 +324,10 @@ interface IComputeCapacity {
         uint256 deadline
     ) external view returns (bytes32);
 
-    /// @notice Whether new leases are taken.
+    /// @notice Unix time up to which the guardian bars, or last barred, new leases; 0 if he never did.
+    function pausedUntil(uint256 capacity) external view returns (uint256);
+
+    /// @notice Whether the deed owner takes new leases.
     function isOpen(uint256 capacity) external view returns (bool);
 
     /// @notice A term and whether new leases can be signed under it.
@@ -303,8 +356,11 @@ interface IComputeCapacity {
         uint256 units
     ) external view returns (Offer memory);
 
-    /// @notice What settlement goes by.
+    /// @notice What the settlement of a healthy epoch goes by.
     function serviceLevelOf(uint256 capacity) external view returns (ServiceLevel memory);
+
+    /// @notice What the settlement of any other epoch goes by.
+    function serviceFaultsOf(uint256 capacity) external view returns (ServiceFaults memory);
 
     /// @notice Where the rent of the capacity goes and in which token.
     function payeeOf(uint256 capacity) external view returns (address payee, address stablecoin);

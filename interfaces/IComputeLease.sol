@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ILeaseEdits} from "interfaces/ILeaseEdits.sol";
 import {ILeaseRenderer} from "interfaces/ILeaseRenderer.sol";
-import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
+import {ILeaseSettlement} from "interfaces/ILeaseSettlement.sol";
 
 /// @title The lease of compute (ERC-721)
 /// @notice One token is the right to `units` of a capacity for epochs [start, end) at a rent fixed
@@ -18,7 +18,7 @@ import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 /// is left, these are held as a deposit; then the deposit pays them and `fundedTo` is `end`. Once
 /// current ≥ fundedTo and fundedTo < end the lease has lapsed: nobody can fund or edit it any more,
 /// and anyone may call `lapse`. From then on it stands as one that ended at `fundedTo`.
-interface IComputeLease is ILeaseEdits {
+interface IComputeLease is ILeaseEdits, ILeaseSettlement {
     // ------------------------------------------------------------------ signing
 
     /// @notice Signs a lease and takes from the caller the rent of its first max(1, noticeEpochs)
@@ -83,26 +83,6 @@ interface IComputeLease is ILeaseEdits {
     /// and his expiry as 0 once expired: all of a lease that a holder could change before a sale.
     function stateOf(uint256 leaseId) external view returns (bytes32);
 
-    // ------------------------------------------------------------------ settling
-
-    /// @notice Settles the next epoch of a capacity from its report. Anyone.
-    /// @dev The credit is rounded up, so that tenants as a whole never lose a base unit.
-    function settle(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external;
-
-    /// @notice Keeps a report whose epoch's turn has not come, so that it never expires. Anyone.
-    /// @dev While an earlier epoch is open, time to show later reports runs on: a report left out of
-    /// one window must not cost those of the next.
-    function record(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external;
-
-    /// @notice Settles the next epoch without a report in hand: by the one that was recorded, or, once
-    /// none can come, with full credit if the attestors spoke but nobody showed a report, else at the
-    /// declared blackout credit. Anyone.
-    function settleMissing(uint256 capacity) external;
-
-    /// @notice Passes epochs in which nothing is leased, up to but not including `to`. Anyone.
-    /// @dev Gas grows with (to − next) / 16; the caller chooses `to`.
-    function passIdle(uint256 capacity, uint256 to) external;
-
     // ------------------------------------------------------------------ paying out
 
     /// @notice Moves what is earned and not yet released to the capacity's payee. Anyone.
@@ -121,6 +101,9 @@ interface IComputeLease is ILeaseEdits {
 
     /// @notice The code of `ILeaseEdits`.
     function EDITS() external view returns (address);
+
+    /// @notice The code of `ILeaseSettlement`.
+    function SETTLEMENT() external view returns (address);
 
     /// @notice What draws leases.
     function RENDERER() external view returns (ILeaseRenderer);
@@ -173,6 +156,29 @@ interface IComputeLease is ILeaseEdits {
 
     /// @notice Whether a report of an epoch still open is kept.
     function isRecorded(uint256 capacity, uint256 epoch) external view returns (bool);
+
+    /// @notice No epoch from this one on is leased: where the last lease ever signed ends, or lower if
+    /// `trim` found that out.
+    function leasedTo(uint256 capacity) external view returns (uint256);
+
+    /// @notice Whether new leases are barred, the newest settled epoch being in penalty.
+    function isBarred(uint256 capacity) external view returns (bool);
+
+    /// @notice Last reading and moving averages.
+    function performanceOf(uint256 capacity) external view returns (Performance memory);
+
+    /// @notice What an epoch in penalty has reserved for its tenants, per unit, and how it stands.
+    function penaltyOf(uint256 capacity, uint256 epoch) external view returns (Penalty memory);
+
+    /// @notice Base units that `claimPenalty` would pay for the lease and epoch; 0 while, or where, it
+    /// would not.
+    function claimableOf(uint256 leaseId, uint256 epoch) external view returns (uint256);
+
+    /// @notice From this time on no penalty can be added for the epoch, if it is settled.
+    function penaltyDeadlineOf(uint256 capacity, uint256 epoch) external view returns (uint256);
+
+    /// @notice Epochs given to the grid in the 30 days from `origin` + month × 30 days on.
+    function curtailedIn(uint256 capacity, uint256 month) external view returns (uint256);
 
     /// @notice Units leased in `epoch`.
     function unitsLeasedAt(uint256 capacity, uint256 epoch) external view returns (uint256);

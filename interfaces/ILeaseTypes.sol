@@ -2,10 +2,11 @@
 pragma solidity ^0.8.24;
 
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
+import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 
 /// @title Structs, events and errors of the lease engine
-/// @notice Of ComputeLease and of its module LeaseEdits, which runs as part of it.
+/// @notice Of ComputeLease and of its modules LeaseEdits and LeaseSettlement, which run as part of it.
 interface ILeaseTypes {
     /// @notice What to lease and on which conditions.
     /// @param capacity The capacity.
@@ -79,6 +80,51 @@ interface ILeaseTypes {
         PREEMPTED,
         EVICTED,
         LAPSED
+    }
+
+    /// @notice Last reading and moving averages of a capacity, one storage word. An epoch whose report
+    /// nobody showed counts as one in which nothing ran.
+    /// @dev new = old + (reading − old) / 30, rounded down, from the first reading on.
+    /// @param reportedTo The epoch after that of the last reading; 0 if there is none.
+    /// @param uptimeBps Last reading.
+    /// @param loadBps Last reading.
+    /// @param energyWh Last reading, of the whole capacity.
+    /// @param meanUptime Average uptime, in 1/1024 bps.
+    /// @param meanLoad Average load, in 1/1024 bps.
+    /// @param meanEnergy Average energy of one of its units in an epoch, in 1/64 Wh.
+    /// @param lifetimeWh All energy ever reported; stops at 2^64 − 1.
+    struct Performance {
+        uint24 reportedTo;
+        uint16 uptimeBps;
+        uint16 loadBps;
+        uint48 energyWh;
+        uint24 meanUptime;
+        uint24 meanLoad;
+        uint40 meanEnergy;
+        uint64 lifetimeWh;
+    }
+
+    /// @notice How the penalty of an epoch stands.
+    /// @param NONE There is none.
+    /// @param UNSHOWN Nobody showed the epoch's report in time: one can be added for a while.
+    /// @param RESERVED Set aside from the bond.
+    /// @param FREED What was not claimed has gone back to the bond.
+    enum PenaltyState {
+        NONE,
+        UNSHOWN,
+        RESERVED,
+        FREED
+    }
+
+    /// @notice The penalty of an epoch, one storage word.
+    /// @param perUnit What each leased unit can claim, in base units: what was set aside, by the units,
+    /// rounded down.
+    /// @param units Units leased in the epoch.
+    /// @param state How it stands.
+    struct Penalty {
+        uint128 perUnit;
+        uint16 units;
+        PenaltyState state;
     }
 
     /// @param lease The new lease.
@@ -165,13 +211,49 @@ interface ILeaseTypes {
     /// @param uptimeBps From the report.
     /// @param loadBps From the report.
     /// @param energyWh From the report.
+    /// @param curtailed From the report.
     event ReportRecorded(
         uint256 indexed capacity,
         uint256 indexed epoch,
         uint256 uptimeBps,
         uint256 loadBps,
-        uint256 energyWh
+        uint256 energyWh,
+        bool curtailed
     );
+    /// @param capacity The capacity.
+    /// @param epoch The epoch that was given to the grid, within what was declared.
+    /// @param month The 30 days that it counts for.
+    /// @param used Such epochs of these 30 days, this one included.
+    event Curtailed(uint256 indexed capacity, uint256 indexed epoch, uint256 month, uint256 used);
+    /// @param capacity The capacity.
+    /// @param epoch The epoch in penalty.
+    /// @param units Units leased in it.
+    /// @param wanted Base units that the penalty comes to.
+    /// @param reserved Base units that the bond had for it.
+    event PenaltyReserved(
+        uint256 indexed capacity,
+        uint256 indexed epoch,
+        uint256 units,
+        uint256 wanted,
+        uint256 reserved
+    );
+    /// @param lease The lease.
+    /// @param epoch The epoch in penalty.
+    /// @param receiver Who got it.
+    /// @param amount Base units, from the bond.
+    event PenaltyClaimed(
+        uint256 indexed lease,
+        uint256 indexed epoch,
+        address indexed receiver,
+        uint256 amount
+    );
+    /// @param capacity The capacity.
+    /// @param epoch The epoch in penalty.
+    /// @param amount Base units that went back to the bond.
+    event PenaltyFreed(uint256 indexed capacity, uint256 indexed epoch, uint256 amount);
+    /// @param capacity The capacity.
+    /// @param leasedTo No epoch from this one on is leased.
+    event Trimmed(uint256 indexed capacity, uint256 leasedTo);
     /// @param capacity The capacity.
     /// @param from First idle epoch that was passed.
     /// @param to First epoch that was not passed.
@@ -246,6 +328,41 @@ interface ILeaseTypes {
     error StateChanged(uint256 lease, bytes32 state, bytes32 expected);
     /// @dev Reports are settled in order: `expected` is next.
     error NotNextEpoch(uint256 capacity, uint256 epoch, uint256 expected);
+    /// @dev The newest settled epoch is in penalty: no new leases until a better one is settled.
+    error InPenalty(uint256 capacity);
+    /// @dev No root stands for the window, so no report can be shown.
+    error NoRoot(uint256 setId, uint256 window);
+    /// @dev The guardian can veto the root until `finalAt`.
+    error RootNotFinal(uint256 setId, uint256 window, uint256 finalAt);
+    /// @dev The time to show reports of the window ended at `deadline`.
+    error RevealClosed(uint256 setId, uint256 window, uint256 deadline);
+    /// @dev The report is not in the tree of the window's root.
+    error NotInRoot(uint256 setId, uint256 window, bytes32 leaf);
+    /// @dev The reports, with their proof, do not make the root of the window.
+    error NotAllInRoot(uint256 setId, uint256 window);
+    /// @dev The report is of another set or window than the first.
+    error OtherWindow(uint256 index, uint256 setId, uint256 window);
+    /// @dev A share above 10,000 bps, or energy of 2^48 Wh or more, whoever signed it.
+    error ReportOutOfRange(bytes32 field, uint256 value);
+    /// @dev The epoch was not settled for want of a report, or has its penalty already.
+    error NotUnshown(uint256 capacity, uint256 epoch, PenaltyState state);
+    /// @dev A penalty could be added until `deadline`.
+    error PenaltyTooLate(uint256 capacity, uint256 epoch, uint256 deadline);
+    /// @dev The report shows nothing to be punished.
+    error NoPenalty(uint256 capacity, uint256 epoch);
+    /// @dev The lease has nothing to claim for that epoch: not its epoch, no penalty, or claimed.
+    error NothingToClaim(uint256 lease, uint256 epoch);
+    /// @dev The window's penalties wait, or were waived; see ITelemetryOracle.
+    error PenaltyNotClaimable(
+        uint256 capacity,
+        uint256 epoch,
+        ITelemetryOracle.Penalties state,
+        uint256 heldUntil
+    );
+    /// @dev The penalty was not waived, and can be claimed until `claimableUntil`.
+    error StillClaimable(uint256 capacity, uint256 epoch, uint256 claimableUntil);
+    /// @dev `to` must lie below `leasedTo`, and nothing in between be leased: `used` is the first that is.
+    error NotTrimmable(uint256 capacity, uint256 to, uint256 leasedTo, uint256 used);
     /// @dev A report of this epoch is kept already.
     error AlreadyRecorded(uint256 capacity, uint256 epoch);
     /// @dev The epoch ends at `endsAt`.
@@ -272,4 +389,7 @@ interface ILeaseTypes {
 
     /// @notice What the attestors say.
     function TELEMETRY() external view returns (ITelemetryOracle);
+
+    /// @notice What penalties are paid from.
+    function BOND() external view returns (IServiceBond);
 }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {ERC721} from "solady/tokens/ERC721.sol";
 import {EIP712} from "solady/utils/EIP712.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {IComputeIndex} from "interfaces/IComputeIndex.sol";
 import {IDeedRenderer} from "interfaces/IDeedRenderer.sol";
@@ -16,21 +17,26 @@ import {SlaSchedule} from "../libraries/SlaSchedule.sol";
 /// @notice See IComputeCapacity for the whole documentation.
 contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     using FixedPointMathLib for uint256;
+    using SafeCastLib for uint256;
 
     uint256 internal constant BPS = 1e4;
     /// @dev Index prices carry 8 decimals (AggregatorV3 convention) and are per accelerator-hour.
     uint256 internal constant INDEX_UNIT = 1e8;
-    uint256 internal constant MAX_PRICE = 1 << 85;
+    uint256 internal constant MAX_PRICE = 1 << 82;
     uint256 internal constant MAX_ACTIVE_TERMS = 8;
     uint256 internal constant MAX_TERMS = 255;
     uint256 internal constant MAX_LEASE_EPOCHS = 4096;
+    /// @dev Curtailment is allowed per 30 days: so many epochs of an hour.
+    uint256 internal constant MAX_CURTAILMENT = 30 * 24;
+    uint256 internal constant PAUSE_DAYS = 7;
+    uint256 internal constant DAYS_BETWEEN_PAUSES = 30;
     bytes32 internal constant CAPACITY_UNITS_TYPEHASH = keccak256(
         "CapacityUnits(uint256 capacity,uint256 units,uint256 nonce,uint256 deadline)"
     );
 
     /// @dev What a lease reads beside its term: one word. The clock stands in the service level too, so
     /// that signing and settling each read one word of it. `priced` says that a module stands in for
-    /// the fixed price.
+    /// the fixed price. `pausedUntilDay` counts days since 1970, enough until the year 2149.
     struct Desk {
         uint88 price;
         uint40 origin;
@@ -42,6 +48,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         uint8 activeTerms;
         bool open;
         bool priced;
+        uint16 pausedUntilDay;
     }
 
     /// @dev A term and, to save a lease a word, the capacity's stablecoin: one word.
@@ -80,6 +87,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     uint256 public nextCapacity = 1;
 
     mapping(uint256 capacity => ServiceLevel) internal _levels;
+    mapping(uint256 capacity => ServiceFaults) internal _faults;
     mapping(uint256 capacity => Desk) internal _desks;
     mapping(uint256 capacity => address) internal _payees;
     mapping(uint256 capacity => address) internal _stablecoins;
@@ -131,7 +139,6 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         _checkTiers(config.tiers, config.committedUptimeBps);
         require(to != address(0) && to != address(this), BadAddress("to", to));
         require(terms.length != 0, NoTerms());
-        TELEMETRY.requireSet(config.attestorSet);
         uint8 decimals = STABLECOINS.requireAllowed(config.stablecoin);
 
         // Effect
@@ -147,13 +154,27 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     }
 
     function _store(uint256 capacity, CapacityConfig calldata config, uint8 decimals) internal {
+        (uint24 windowLength, uint32 revealSpan, uint24 revealPeriod) = TELEMETRY.periodsOf(
+            config.attestorSet
+        );
         _levels[capacity] = ServiceLevel({
             origin: config.origin,
             epochLength: config.epochLength,
             lifetimeEpochs: config.lifetimeEpochs,
             attestorSet: config.attestorSet,
-            blackoutCreditBps: config.blackoutCreditBps,
-            tiers: SlaSchedule.pack(config.tiers)
+            windowLength: windowLength,
+            revealSpan: revealSpan,
+            revealPeriod: revealPeriod,
+            healthyBps: _healthyBps(config),
+            units: config.units
+        });
+        _faults[capacity] = ServiceFaults({
+            tiers: SlaSchedule.pack(config.tiers),
+            penaltyBelowBps: config.penaltyBelowBps,
+            penaltyPerUnit: config.penaltyPerUnit,
+            curtailmentEpochs: config.curtailmentEpochs,
+            curtailmentCreditBps: config.curtailmentCreditBps,
+            blackoutCreditBps: config.blackoutCreditBps
         });
         _desks[capacity] = Desk({
             price: 0,
@@ -165,7 +186,8 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
             terms: 0,
             activeTerms: 0,
             open: true,
-            priced: false
+            priced: false,
+            pausedUntilDay: 0
         });
         _machines[capacity] = Machine({
             site: config.site,
@@ -200,6 +222,22 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         _checkRange("committedUptimeBps", config.committedUptimeBps, 0, BPS);
         _checkRange("blackoutCreditBps", config.blackoutCreditBps, 0, BPS);
         _checkRange("priceFloorBps", config.priceFloorBps, 0, BPS);
+        _checkRange("penaltyBelowBps", config.penaltyBelowBps, 0, config.committedUptimeBps);
+        uint256 penalty = config.penaltyPerUnit;
+        bool penal = config.penaltyBelowBps != 0;
+        _checkRange("penaltyPerUnit", penalty, penal ? 1 : 0, penal ? type(uint80).max : 0);
+        _checkRange("curtailmentEpochs", config.curtailmentEpochs, 0, MAX_CURTAILMENT);
+        _checkRange("curtailmentCreditBps", config.curtailmentCreditBps, 0, BPS);
+    }
+
+    /// @dev The first step of the schedule has the highest threshold. Where nothing ran, all goes
+    /// back, so no uptime of 0 is healthy.
+    function _healthyBps(CapacityConfig calldata config) internal pure returns (uint16 bps) {
+        bps = config.penaltyBelowBps;
+        if (bps == 0) bps = 1;
+        if (config.tiers.length != 0 && config.tiers[0].uptimeBelowBps > bps) {
+            bps = config.tiers[0].uptimeBelowBps;
+        }
     }
 
     /// @dev Thresholds strictly fall and credits strictly rise, so that the last step that applies
@@ -275,6 +313,37 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     }
 
     /// @inheritdoc IComputeCapacity
+    function pause(uint256 capacity) external {
+        // Check
+        _requireGuardian(capacity);
+        uint256 today = block.timestamp / 1 days;
+        uint256 last = _desks[capacity].pausedUntilDay;
+        uint256 earliest = last == 0 ? 0 : last + DAYS_BETWEEN_PAUSES;
+        require(today >= earliest, PausedTooOften(capacity, earliest * 1 days));
+
+        // Effect
+        _setPause(capacity, today + 1 + PAUSE_DAYS);
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function unpause(uint256 capacity) external {
+        _requireGuardian(capacity);
+        uint256 today = block.timestamp / 1 days;
+        require(today < _desks[capacity].pausedUntilDay, NotPaused(capacity));
+        _setPause(capacity, today);
+    }
+
+    function _setPause(uint256 capacity, uint256 untilDay) internal {
+        _desks[capacity].pausedUntilDay = untilDay.toUint16();
+        emit PauseSet(capacity, untilDay * 1 days);
+    }
+
+    function _requireGuardian(uint256 capacity) internal view {
+        _requireExists(capacity);
+        require(msg.sender == TELEMETRY.guardian(), NotGuardian(msg.sender));
+    }
+
+    /// @inheritdoc IComputeCapacity
     function addTerm(
         uint256 capacity,
         Term calldata conditions
@@ -307,7 +376,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
 
     function _setPrice(uint256 capacity, uint256 price) internal {
         _checkRange("price", price, 1, MAX_PRICE);
-        _desks[capacity].price = uint88(price); // at most 2^85
+        _desks[capacity].price = uint88(price); // at most 2^82
         emit PriceSet(capacity, price);
     }
 
@@ -359,7 +428,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         offer.epochLength = desk.epochLength;
         offer.lifetimeEpochs = desk.lifetimeEpochs;
         offer.units = desk.attestedUnits;
-        offer.open = desk.open;
+        offer.open = desk.open && block.timestamp / 1 days >= desk.pausedUntilDay;
         offer.minEpochs = slot.minEpochs;
         offer.maxEpochs = slot.maxEpochs;
         offer.noticeEpochs = slot.noticeEpochs;
@@ -381,6 +450,12 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     function serviceLevelOf(uint256 capacity) external view returns (ServiceLevel memory level) {
         level = _levels[capacity];
         require(level.epochLength != 0, UnknownCapacity(capacity));
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function serviceFaultsOf(uint256 capacity) external view returns (ServiceFaults memory) {
+        _requireExists(capacity);
+        return _faults[capacity];
     }
 
     /// @inheritdoc IComputeCapacity
@@ -415,6 +490,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     function configOf(uint256 capacity) external view returns (CapacityConfig memory config) {
         _requireExists(capacity);
         ServiceLevel memory level = _levels[capacity];
+        ServiceFaults memory faults = _faults[capacity];
         Desk memory desk = _desks[capacity];
         Machine memory machine = _machines[capacity];
         config.hardwareClass = _hardwareClasses[capacity];
@@ -429,12 +505,16 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         config.lifetimeEpochs = level.lifetimeEpochs;
         config.origin = level.origin;
         config.committedUptimeBps = machine.committedUptimeBps;
-        config.blackoutCreditBps = level.blackoutCreditBps;
+        config.blackoutCreditBps = faults.blackoutCreditBps;
         config.priceFloorBps = desk.priceFloorBps;
         config.attestorSet = level.attestorSet;
         config.stablecoin = _stablecoins[capacity];
         config.payee = _payees[capacity];
-        config.tiers = SlaSchedule.unpack(level.tiers);
+        config.tiers = SlaSchedule.unpack(faults.tiers);
+        config.penaltyBelowBps = faults.penaltyBelowBps;
+        config.penaltyPerUnit = faults.penaltyPerUnit;
+        config.curtailmentEpochs = faults.curtailmentEpochs;
+        config.curtailmentCreditBps = faults.curtailmentCreditBps;
     }
 
     /// @inheritdoc IComputeCapacity
@@ -460,6 +540,12 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
             _hashTypedData(
                 keccak256(abi.encode(CAPACITY_UNITS_TYPEHASH, capacity, units, nonce, deadline))
             );
+    }
+
+    /// @inheritdoc IComputeCapacity
+    function pausedUntil(uint256 capacity) external view returns (uint256) {
+        _requireExists(capacity);
+        return uint256(_desks[capacity].pausedUntilDay) * 1 days;
     }
 
     /// @inheritdoc IComputeCapacity

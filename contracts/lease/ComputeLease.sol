@@ -2,7 +2,6 @@
 pragma solidity ^0.8.24;
 
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
-import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {ERC721} from "solady/tokens/ERC721.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {LibCall} from "solady/utils/LibCall.sol";
@@ -12,19 +11,21 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {IComputeLease} from "interfaces/IComputeLease.sol";
 import {ILeaseRenderer} from "interfaces/ILeaseRenderer.sol";
+import {ILeaseSettlement} from "interfaces/ILeaseSettlement.sol";
+import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 import {EpochClock} from "../libraries/EpochClock.sol";
-import {SlaSchedule} from "../libraries/SlaSchedule.sol";
 import {Calendar} from "./Calendar.sol";
 import {Funding} from "./Funding.sol";
 import {LeaseBook} from "./LeaseBook.sol";
 import {LeaseEdits} from "./LeaseEdits.sol";
+import {LeaseSettlement} from "./LeaseSettlement.sol";
+import {Settling} from "./Settling.sol";
 
 /// @title The lease of compute
 /// @notice See IComputeLease for the whole documentation.
-contract ComputeLease is IComputeLease, LeaseBook, Multicallable {
+contract ComputeLease is IComputeLease, Settling, Multicallable {
     using Calendar for mapping(uint256 word => uint256 lanes);
-    using Checkpoints for Checkpoints.Trace224;
     using FixedPointMathLib for uint256;
     using Funding for Lease;
     using SafeCastLib for uint256;
@@ -36,32 +37,46 @@ contract ComputeLease is IComputeLease, LeaseBook, Multicallable {
     /// @inheritdoc IComputeLease
     address public immutable EDITS;
     /// @inheritdoc IComputeLease
+    address public immutable SETTLEMENT;
+    /// @inheritdoc IComputeLease
     ILeaseRenderer public immutable RENDERER;
 
-    /// @dev Ending, splitting, merging and users are LeaseEdits' code, run on this contract's storage
-    /// with the caller's own input; what it answers is the answer.
-    modifier byEdits() {
+    /// @dev A module's code, run on this contract's storage with the caller's own input; what it
+    /// answers is the answer.
+    modifier by(address module) {
         _;
-        _runEdits();
+        _run(module);
     }
 
     /// @param capacity Deeds, prices and terms.
     /// @param telemetry What the attestors say; where the deeds look attestor sets up.
-    /// @param edits The code of `ILeaseEdits`, made for the same two. Nobody can ever change it.
+    /// @param bond What penalties are paid from.
+    /// @param edits The code of `ILeaseEdits`, made for the same three. Nobody can ever change it.
+    /// @param settlement The code of `ILeaseSettlement`, likewise.
     /// @param renderer What draws leases.
     constructor(
         IComputeCapacity capacity,
         ITelemetryOracle telemetry,
+        IServiceBond bond,
         LeaseEdits edits,
+        LeaseSettlement settlement,
         ILeaseRenderer renderer
-    ) LeaseBook(capacity, telemetry) {
-        require(
-            edits.CAPACITY() == capacity && edits.TELEMETRY() == telemetry,
-            ForeignModule(address(edits))
-        );
+    ) LeaseBook(capacity, telemetry, bond) {
+        _requireOwn(edits);
+        _requireOwn(settlement);
         require(address(renderer) != address(0), BadReceiver(address(0)));
         EDITS = address(edits);
+        SETTLEMENT = address(settlement);
         RENDERER = renderer;
+    }
+
+    function _requireOwn(LeaseBook module) private view {
+        require(
+            module.CAPACITY() == CAPACITY &&
+                module.TELEMETRY() == TELEMETRY &&
+                module.BOND() == BOND,
+            ForeignModule(address(module))
+        );
     }
 
     // ------------------------------------------------------------------ signing
@@ -127,7 +142,11 @@ contract ComputeLease is IComputeLease, LeaseBook, Multicallable {
     ) internal returns (uint256 leaseId) {
         // Effect
         uint256 capacity = request.capacity;
-        leaseId = _nextLeaseId(capacity, paid);
+        Intake memory intake = _intakes[capacity];
+        leaseId = _nextLeaseId(capacity, intake);
+        intake.paidIn += paid.toUint192();
+        if (intake.leasedTo < signed.end) intake.leasedTo = uint24(signed.end); // the lifetime at most
+        _intakes[capacity] = intake;
         _calendars[capacity].reserve(signed.start, signed.end, signed.units, offer.units);
         int256 rate = int256(_rateOf(signed)); // below 2^103
         _rentDeltas[capacity][signed.start] += rate;
@@ -157,6 +176,7 @@ contract ComputeLease is IComputeLease, LeaseBook, Multicallable {
         uint256 end = request.end;
         offer = CAPACITY.offerOf(request.capacity, request.term, start, end, request.units);
         require(offer.open, CapacityClosed(request.capacity));
+        require(!_intakes[request.capacity].barred, InPenalty(request.capacity));
         require(
             request.units != 0 && request.units <= offer.units,
             BadUnits(request.units, offer.units)
@@ -216,7 +236,7 @@ contract ComputeLease is IComputeLease, LeaseBook, Multicallable {
         paid = rate * epochs;
         uint256 fundedTo = epochs == max ? signed.end : signed.fundedTo + epochs;
         _moveFunding(capacity, signed.fundedTo, fundedTo, rate);
-        _intakes[capacity].paidIn += paid.toUint224();
+        _intakes[capacity].paidIn += paid.toUint192();
         _leases[leaseId].fundedTo = uint32(fundedTo); // at most its end
         emit ToppedUp(leaseId, msg.sender, fundedTo, paid);
         emit MetadataUpdate(leaseId);
@@ -226,196 +246,98 @@ contract ComputeLease is IComputeLease, LeaseBook, Multicallable {
         stablecoin.safeTransferFrom(msg.sender, address(this), paid);
     }
 
-    // ------------------------------------------------------------------ edits, by the module
+    // ------------------------------------------------------------------ settling
 
-    // Its functions, with inputs that are passed on as they are. See ILeaseEdits.
+    /// @inheritdoc ILeaseSettlement
+    function settle(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external {
+        // Check
+        uint256 capacity = report.capacity;
+        IComputeCapacity.ServiceLevel memory level = _levels[capacity];
+        // Whatever is not plainly healthy, or the capacity's first, is the module's.
+        if (report.uptimeBps < level.healthyBps || report.curtailed || level.epochLength == 0) {
+            _run(SETTLEMENT);
+        }
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
+        require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
+        _requireReading(report);
+        uint256 window = EpochClock.windowOf(endsAt, level.windowLength);
+        bytes27 root = _openRoot(level, window);
+        _requireInRoot(root, level.attestorSet, window, report, proof);
+
+        // Effect
+        _closeHealthy(capacity, epoch, level.units, report);
+    }
+
+    // ------------------------------------------------------------------ by the modules
+
+    // Their functions, with inputs that are passed on as they are. See ILeaseSettlement, ILeaseEdits.
     // solhint-disable no-empty-blocks
 
-    function lapse(uint256 leaseId) external byEdits returns (uint256 bounty) {}
+    function settleMany(
+        ITelemetryOracle.Report[] calldata reports,
+        bytes32[] calldata proof,
+        bool[] calldata proofFlags
+    ) external by(SETTLEMENT) {}
 
-    function terminate(uint256 leaseId) external byEdits returns (Settlement memory moved) {}
+    function record(
+        ITelemetryOracle.Report calldata report,
+        bytes32[] calldata proof
+    ) external by(SETTLEMENT) {}
 
-    function exitForCause(uint256 leaseId) external byEdits returns (Settlement memory moved) {}
+    function settleMissing(uint256 capacity) external by(SETTLEMENT) {}
 
-    function preempt(uint256 leaseId) external byEdits returns (Settlement memory moved) {}
+    function passIdle(uint256 capacity, uint256 to) external by(SETTLEMENT) {}
 
-    function splitUnits(uint256 leaseId, uint256 units) external byEdits returns (uint256 part) {}
+    function addPenalty(
+        ITelemetryOracle.Report calldata report,
+        bytes32[] calldata proof
+    ) external by(SETTLEMENT) {}
 
-    function splitAt(uint256 leaseId, uint256 epoch) external byEdits returns (uint256 part) {}
+    function claimPenalty(
+        uint256 leaseId,
+        uint256 epoch,
+        address receiver
+    ) external by(SETTLEMENT) returns (uint256 amount) {}
 
-    function merge(uint256 leaseId, uint256 part) external byEdits {}
+    function freePenalty(
+        uint256 capacity,
+        uint256 epoch
+    ) external by(SETTLEMENT) returns (uint256 amount) {}
 
-    function setUser(uint256 tokenId, address user, uint64 expires) external byEdits {}
+    function trim(uint256 capacity, uint256 to) external by(SETTLEMENT) {}
 
-    function renounceUser(uint256 leaseId) external byEdits {}
+    function lapse(uint256 leaseId) external by(EDITS) returns (uint256 bounty) {}
+
+    function terminate(uint256 leaseId) external by(EDITS) returns (Settlement memory moved) {}
+
+    function exitForCause(uint256 leaseId) external by(EDITS) returns (Settlement memory moved) {}
+
+    function preempt(uint256 leaseId) external by(EDITS) returns (Settlement memory moved) {}
+
+    function splitUnits(uint256 leaseId, uint256 units) external by(EDITS) returns (uint256 part) {}
+
+    function splitAt(uint256 leaseId, uint256 epoch) external by(EDITS) returns (uint256 part) {}
+
+    function merge(uint256 leaseId, uint256 part) external by(EDITS) {}
+
+    function setUser(uint256 tokenId, address user, uint64 expires) external by(EDITS) {}
+
+    function renounceUser(uint256 leaseId) external by(EDITS) {}
 
     // solhint-enable no-empty-blocks
 
     /// @dev Returns, or reverts, with what the module answers.
-    function _runEdits() internal {
-        address edits = EDITS;
+    function _run(address module) internal {
         assembly ("memory-safe") {
             let input := mload(0x40)
             calldatacopy(input, 0, calldatasize())
-            let passed := delegatecall(gas(), edits, input, calldatasize(), 0, 0)
+            let passed := delegatecall(gas(), module, input, calldatasize(), 0, 0)
             returndatacopy(input, 0, returndatasize())
             if passed {
                 return(input, returndatasize())
             }
             revert(input, returndatasize())
         }
-    }
-
-    // ------------------------------------------------------------------ settling
-
-    /// @inheritdoc IComputeLease
-    function settle(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external {
-        uint256 capacity = report.capacity;
-        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
-        require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
-        TELEMETRY.verify(level.attestorSet, endsAt, report, proof);
-
-        _closeReported(
-            capacity,
-            epoch,
-            level.tiers,
-            Record(true, report.uptimeBps, report.loadBps, report.energyWh)
-        );
-    }
-
-    /// @inheritdoc IComputeLease
-    function record(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external {
-        // Check
-        uint256 capacity = report.capacity;
-        uint256 epoch = report.epoch;
-        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
-        uint256 next = _ledgers[capacity].nextEpoch;
-        require(epoch >= next, NotNextEpoch(capacity, epoch, next));
-        require(epoch < level.lifetimeEpochs, BadRange(epoch, epoch + 1, level.lifetimeEpochs));
-        Record storage slot = _records[capacity][epoch];
-        require(!slot.shown, AlreadyRecorded(capacity, epoch));
-        uint256 endsAt = _endedAt(capacity, level, epoch);
-        TELEMETRY.verify(level.attestorSet, endsAt, report, proof);
-
-        // Effect
-        _records[capacity][epoch] = Record(true, report.uptimeBps, report.loadBps, report.energyWh);
-        emit ReportRecorded(capacity, epoch, report.uptimeBps, report.loadBps, report.energyWh);
-    }
-
-    /// @inheritdoc IComputeLease
-    function settleMissing(uint256 capacity) external {
-        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
-        Record memory shown = _records[capacity][epoch];
-        if (shown.shown) return _closeReported(capacity, epoch, level.tiers, shown);
-        ITelemetryOracle.Status status = TELEMETRY.statusOf(level.attestorSet, endsAt);
-        require(
-            status == ITelemetryOracle.Status.MISSING || status == ITelemetryOracle.Status.BLACKOUT,
-            ReportStillPossible(capacity, epoch, status)
-        );
-
-        // No proof, no pay; but tenants do not gain from an outage of the attestors.
-        (uint256 rent, uint256 creditBps, uint256 credit) = _close(
-            capacity,
-            epoch,
-            status == ITelemetryOracle.Status.MISSING ? BPS : level.blackoutCreditBps
-        );
-        emit EpochSettled(capacity, epoch, rent, creditBps, credit, status, 0, 0, 0);
-    }
-
-    /// @inheritdoc IComputeLease
-    function passIdle(uint256 capacity, uint256 to) external {
-        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
-        Ledger storage ledger = _ledgers[capacity];
-        uint256 from = ledger.nextEpoch;
-        if (to <= from) return;
-        require(to <= level.lifetimeEpochs, BadRange(from, to, level.lifetimeEpochs));
-        _endedAt(capacity, level, to - 1);
-        uint256 used = _calendars[capacity].firstUsed(from, to);
-        require(used == to, EpochNotIdle(capacity, used));
-
-        // Nothing leased, nothing owed: every rent that was running has ended by `from`.
-        ledger.nextEpoch = to.toUint24();
-        ledger.rate = 0;
-        emit IdleEpochsPassed(capacity, from, to);
-    }
-
-    /// @dev The next epoch to settle, which must be over.
-    function _nextEnded(
-        uint256 capacity,
-        IComputeCapacity.ServiceLevel memory level
-    ) internal view returns (uint256 epoch, uint256 endsAt) {
-        epoch = _ledgers[capacity].nextEpoch;
-        require(epoch < level.lifetimeEpochs, LifetimeSettled(capacity));
-        endsAt = _endedAt(capacity, level, epoch);
-    }
-
-    /// @dev When the epoch ended, which it must have.
-    function _endedAt(
-        uint256 capacity,
-        IComputeCapacity.ServiceLevel memory level,
-        uint256 epoch
-    ) internal view returns (uint256 endsAt) {
-        endsAt = EpochClock.endOf(level.origin, level.epochLength, epoch);
-        require(block.timestamp >= endsAt, EpochNotEnded(capacity, epoch, endsAt));
-    }
-
-    function _closeReported(
-        uint256 capacity,
-        uint256 epoch,
-        uint256 tiers,
-        Record memory report
-    ) internal {
-        (uint256 rent, uint256 creditBps, uint256 credit) = _close(
-            capacity,
-            epoch,
-            SlaSchedule.creditFor(tiers, report.uptimeBps)
-        );
-        emit EpochSettled(
-            capacity,
-            epoch,
-            rent,
-            creditBps,
-            credit,
-            ITelemetryOracle.Status.REPORTED,
-            report.uptimeBps,
-            report.loadBps,
-            report.energyWh
-        );
-    }
-
-    function _levelOf(
-        uint256 capacity
-    ) internal returns (IComputeCapacity.ServiceLevel memory level) {
-        level = _levels[capacity];
-        if (level.epochLength == 0) {
-            level = CAPACITY.serviceLevelOf(capacity);
-            _levels[capacity] = level;
-        }
-    }
-
-    /// @dev Closes the epoch for all leases of the capacity at once. No token moves. An epoch without
-    /// rent has no credit.
-    function _close(
-        uint256 capacity,
-        uint256 epoch,
-        uint256 bps
-    ) internal returns (uint256 rent, uint256 creditBps, uint256 creditUp) {
-        Ledger memory ledger = _ledgers[capacity];
-        rent = uint256(int256(uint256(ledger.rate)) + _rentDeltas[capacity][epoch]);
-        if (rent != 0 && bps != 0) {
-            creditBps = bps;
-            creditUp = rent.mulDivUp(bps, BPS);
-            Checkpoints.Trace224 storage sums = _creditSums[capacity];
-            // Epochs and their sum of at most 10^4 each are far below the fields' widths.
-            sums.push(uint32(epoch + 1), uint224(sums.latest() + bps));
-        }
-        _ledgers[capacity] = Ledger({
-            nextEpoch: uint24(epoch + 1), // at most the lifetime
-            rate: rent.toUint104(),
-            earned: (ledger.earned + rent - creditUp).toUint128()
-        });
     }
 
     // ------------------------------------------------------------------ paying out
@@ -592,6 +514,45 @@ contract ComputeLease is IComputeLease, LeaseBook, Multicallable {
     /// @inheritdoc IComputeLease
     function isRecorded(uint256 capacity, uint256 epoch) external view returns (bool) {
         return _records[capacity][epoch].shown;
+    }
+
+    /// @inheritdoc IComputeLease
+    function leasedTo(uint256 capacity) external view returns (uint256) {
+        return _intakes[capacity].leasedTo;
+    }
+
+    /// @inheritdoc IComputeLease
+    function isBarred(uint256 capacity) external view returns (bool) {
+        return _intakes[capacity].barred;
+    }
+
+    /// @inheritdoc IComputeLease
+    function performanceOf(uint256 capacity) external view returns (Performance memory) {
+        return _performances[capacity];
+    }
+
+    /// @inheritdoc IComputeLease
+    function penaltyOf(uint256 capacity, uint256 epoch) external view returns (Penalty memory) {
+        return _penalties[capacity][epoch];
+    }
+
+    /// @inheritdoc IComputeLease
+    function claimableOf(uint256 leaseId, uint256 epoch) external view returns (uint256 amount) {
+        amount = _penaltyFor(leaseId, _leaseOf(leaseId), epoch);
+        if (amount == 0) return 0;
+        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(capacityOf(leaseId), epoch);
+        if (state != ITelemetryOracle.Penalties.CLAIMABLE) return 0;
+    }
+
+    /// @inheritdoc IComputeLease
+    function penaltyDeadlineOf(uint256 capacity, uint256 epoch) external view returns (uint256) {
+        IComputeCapacity.ServiceLevel memory level = _clockOf(capacity);
+        return _penaltyDeadline(level, _windowOf(level, epoch));
+    }
+
+    /// @inheritdoc IComputeLease
+    function curtailedIn(uint256 capacity, uint256 month) external view returns (uint256) {
+        return _curtailments[capacity][month];
     }
 
     /// @inheritdoc IComputeLease

@@ -7,14 +7,15 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {ILeaseTypes} from "interfaces/ILeaseTypes.sol";
+import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 import {EpochClock} from "../libraries/EpochClock.sol";
 import {Calendar} from "./Calendar.sol";
 import {Funding} from "./Funding.sol";
 
-/// @title What the lease engine and its module keep, and the steps that both take
-/// @dev ComputeLease runs LeaseEdits by delegatecall: both inherit this first and nothing else with
-/// storage, so that they agree on every slot.
+/// @title What the lease engine and its modules keep, and the steps that they share
+/// @dev ComputeLease runs LeaseEdits and LeaseSettlement by delegatecall: all inherit this first and
+/// nothing else with storage, so that they agree on every slot.
 abstract contract LeaseBook is ILeaseTypes, ERC721 {
     using Calendar for mapping(uint256 word => uint256 lanes);
     using Checkpoints for Checkpoints.Trace224;
@@ -25,21 +26,29 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     uint256 internal constant BPS = 1e4;
     /// @dev A lease's id is its capacity's times this plus a count, so that it can be read by people.
     uint256 internal constant IDS_PER_CAPACITY = 1e9;
+    /// @dev Epochs in a word of claimed penalties.
+    uint256 internal constant CLAIMS_PER_WORD = 256;
     /// @dev Beside a token's owner: the lease took units from others.
     uint96 internal constant HAS_EVICTED = 1;
 
-    /// @dev All that settling an epoch writes: one word. `rate` is below 2^15 units at 2^88; rents of
-    /// 2^17 epochs sum to less than 2^120, and forfeited deposits stop at 2^127 (see `_forfeit`).
+    /// @dev What settling an epoch moves: one word. `rate` is below 2^15 units at 2^85; rents of 2^17
+    /// epochs sum to less than 2^117, and forfeited deposits stop at 2^119 (see `_forfeit`).
+    /// `inPenalty` says so of the newest settled epoch.
     struct Ledger {
         uint24 nextEpoch;
         uint104 rate;
-        uint128 earned;
+        uint120 earned;
+        bool inPenalty;
     }
 
-    /// @dev What tenants paid in, less what was credited to refunds.
+    /// @dev What signing a lease writes beside it: one word. `paidIn` is what tenants paid in, less
+    /// what was credited to refunds: below 2^30 leases of 2^112 each. No epoch from `leasedTo` on is
+    /// leased. `barred` is the ledger's `inPenalty`, here so that signing need not read that.
     struct Intake {
         uint32 leases;
-        uint224 paidIn;
+        uint24 leasedTo;
+        bool barred;
+        uint192 paidIn;
     }
 
     /// @dev What has left: to the payee and, as credits, back to the tenants.
@@ -54,6 +63,7 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
         uint16 uptimeBps;
         uint16 loadBps;
         uint64 energyWh;
+        bool curtailed;
     }
 
     /// @dev Who was granted the use of a lease, up to and including the second `expires`: one word.
@@ -66,12 +76,15 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     IComputeCapacity public immutable CAPACITY;
     /// @inheritdoc ILeaseTypes
     ITelemetryOracle public immutable TELEMETRY;
+    /// @inheritdoc ILeaseTypes
+    IServiceBond public immutable BOND;
 
     mapping(uint256 leaseId => Lease) internal _leases;
     mapping(uint256 leaseId => Use) internal _uses;
     mapping(uint256 capacity => Ledger) internal _ledgers;
     /// @dev A copy of what never changes, made at the first settlement: later calls save one.
     mapping(uint256 capacity => IComputeCapacity.ServiceLevel) internal _levels;
+    mapping(uint256 capacity => Performance) internal _performances;
     mapping(uint256 capacity => Intake) internal _intakes;
     mapping(uint256 capacity => Outflow) internal _outflows;
     mapping(uint256 capacity => mapping(uint256 word => uint256 lanes)) internal _calendars;
@@ -82,13 +95,20 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     /// @dev Running sum of credits in bps, keyed by the first epoch after the credited one.
     mapping(uint256 capacity => Checkpoints.Trace224) internal _creditSums;
     mapping(address stablecoin => mapping(address account => uint256)) internal _refunds;
+    mapping(uint256 capacity => mapping(uint256 epoch => Penalty)) internal _penalties;
+    /// @dev Penalties that a lease, or what it was split off, has claimed: 256 epochs to a word.
+    mapping(uint256 leaseId => mapping(uint256 word => uint256 bits)) internal _penaltyClaims;
+    /// @dev How many epochs of 30 days the operator has given to the grid.
+    mapping(uint256 capacity => mapping(uint256 month => uint256)) internal _curtailments;
 
-    constructor(IComputeCapacity capacity, ITelemetryOracle telemetry) {
+    constructor(IComputeCapacity capacity, ITelemetryOracle telemetry, IServiceBond bond) {
         require(address(capacity) != address(0), BadReceiver(address(0)));
+        require(address(bond.CAPACITY()) == address(capacity), ForeignModule(address(bond)));
         address known = address(capacity.TELEMETRY());
         require(address(telemetry) == known, ForeignOracle(address(telemetry), known));
         CAPACITY = capacity;
         TELEMETRY = telemetry;
+        BOND = bond;
     }
 
     // ------------------------------------------------------------------ looking up
@@ -152,12 +172,14 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
 
     // ------------------------------------------------------------------ steps of both
 
-    function _nextLeaseId(uint256 capacity, uint256 paid) internal returns (uint256 leaseId) {
-        Intake memory intake = _intakes[capacity];
-        uint32 count = intake.leases + 1;
-        require(count < IDS_PER_CAPACITY, TooManyLeases(capacity));
-        _intakes[capacity] = Intake({leases: count, paidIn: intake.paidIn + paid.toUint224()});
-        return capacity * IDS_PER_CAPACITY + count;
+    /// @param intake The capacity's, which the caller writes back.
+    function _nextLeaseId(
+        uint256 capacity,
+        Intake memory intake
+    ) internal pure returns (uint256 leaseId) {
+        intake.leases += 1;
+        require(intake.leases < IDS_PER_CAPACITY, TooManyLeases(capacity));
+        return capacity * IDS_PER_CAPACITY + intake.leases;
     }
 
     /// @dev The lease's rent ends at `to` and no longer at `from`.

@@ -9,6 +9,7 @@ import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {ILeaseEdits} from "interfaces/ILeaseEdits.sol";
+import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 import {EpochClock} from "../libraries/EpochClock.sol";
 import {Calendar} from "./Calendar.sol";
@@ -35,14 +36,16 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
     uint256 internal constant CAUSE_EPOCHS = 10;
     uint256 internal constant CAUSE_BPS = (CAUSE_EPOCHS * BPS) / 2;
     /// @dev See `_forfeit`.
-    uint256 internal constant MAX_FORFEITED = 1 << 127;
+    uint256 internal constant MAX_FORFEITED = 1 << 119;
 
     /// @param capacity As in the engine that runs this.
     /// @param telemetry As in the engine that runs this.
+    /// @param bond As in the engine that runs this.
     constructor(
         IComputeCapacity capacity,
-        ITelemetryOracle telemetry
-    ) LeaseBook(capacity, telemetry) {}
+        ITelemetryOracle telemetry,
+        IServiceBond bond
+    ) LeaseBook(capacity, telemetry, bond) {}
 
     // ------------------------------------------------------------------ ending
 
@@ -205,7 +208,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         _moveFunding(capacity, signed.fundedTo, moved.end, rate);
 
         uint256 collected = moved.due * rate;
-        if (collected != 0) _intakes[capacity].paidIn += collected.toUint224();
+        if (collected != 0) _intakes[capacity].paidIn += collected.toUint192();
         uint256 forfeited = moved.forfeited * rate;
         _forfeit(capacity, forfeited - bounty);
         _refund(capacity, stablecoin, msg.sender, bounty);
@@ -238,7 +241,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         if (amount == 0) return;
         uint256 earned = _ledgers[capacity].earned + amount;
         require(earned <= MAX_FORFEITED, Overdrawn(capacity, MAX_FORFEITED, earned));
-        _ledgers[capacity].earned = uint128(earned);
+        _ledgers[capacity].earned = uint120(earned);
     }
 
     // ------------------------------------------------------------------ refunds
@@ -253,7 +256,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         if (amount == 0) return;
         uint256 paidIn = _intakes[capacity].paidIn - amount;
         _requireCovered(capacity, paidIn, _outflows[capacity]);
-        _intakes[capacity].paidIn = paidIn.toUint224();
+        _intakes[capacity].paidIn = paidIn.toUint192();
         _refunds[stablecoin][account] += amount;
         emit RefundCredited(stablecoin, account, amount);
     }
@@ -324,9 +327,11 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         _setCreditAside(part, other);
         uint96 flags = _getExtraData(leaseId);
         if (signed.start == other.start) {
+            _requireClaimsAlike(leaseId, part, signed);
             signed.units += other.units; // both lie in one calendar, below 2^15
             flags |= _getExtraData(part);
         } else {
+            _joinClaims(leaseId, part, other);
             signed.depositEpochs = _mergedDeposit(capacity, signed, other);
             signed.end = other.end;
             signed.fundedTo = other.fundedTo;
@@ -413,15 +418,72 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         Lease memory split,
         uint96 flags
     ) internal returns (uint256 part) {
-        part = _nextLeaseId(_capacityOf(leaseId), 0);
+        uint256 capacity = _capacityOf(leaseId);
+        Intake memory intake = _intakes[capacity];
+        part = _nextLeaseId(capacity, intake);
+        _intakes[capacity] = intake;
         _leases[leaseId] = kept;
         _leases[part] = split;
         _mint(_ownerOf(leaseId), part);
         if (flags != 0) _setExtraData(part, flags);
+        _inheritClaims(leaseId, part, split);
         emit LeaseSplit(leaseId, part, kept, split);
         emit MetadataUpdate(leaseId);
         (address user, uint256 expires) = _userOf(leaseId);
         if (user != address(0)) _grant(part, user, uint64(expires));
+    }
+
+    // ------------------------------------------------------------------ penalties claimed
+
+    /// @dev Words of claims that a lease can have: only settled epochs have penalties.
+    function _claimWords(
+        uint256 capacity,
+        Lease memory signed
+    ) internal view returns (uint256 from, uint256 to) {
+        uint256 settled = FixedPointMathLib.min(signed.end, _ledgers[capacity].nextEpoch);
+        from = signed.start / CLAIMS_PER_WORD;
+        to = settled <= signed.start ? from : (settled - 1) / CLAIMS_PER_WORD + 1;
+    }
+
+    /// @dev What was claimed before a split, neither part claims again.
+    function _inheritClaims(uint256 leaseId, uint256 part, Lease memory split) internal {
+        (uint256 from, uint256 to) = _claimWords(_capacityOf(leaseId), split);
+        for (uint256 word = from; word < to; ++word) {
+            uint256 bits = _penaltyClaims[leaseId][word];
+            if (bits != 0) _penaltyClaims[part][word] = bits;
+        }
+    }
+
+    /// @dev Of two leases of the same epochs, both have claimed the same.
+    function _requireClaimsAlike(
+        uint256 leaseId,
+        uint256 part,
+        Lease memory signed
+    ) internal view {
+        (uint256 from, uint256 to) = _claimWords(_capacityOf(leaseId), signed);
+        for (uint256 word = from; word < to; ++word) {
+            uint256 differing = _penaltyClaims[leaseId][word] ^ _penaltyClaims[part][word];
+            require(differing & _claimMask(word, signed) == 0, NotMergeable(leaseId, part));
+        }
+    }
+
+    /// @dev Epochs of the later lease are as it has claimed them, all others as the first has.
+    function _joinClaims(uint256 leaseId, uint256 part, Lease memory later) internal {
+        (uint256 from, uint256 to) = _claimWords(_capacityOf(leaseId), later);
+        for (uint256 word = from; word < to; ++word) {
+            uint256 bits = _penaltyClaims[leaseId][word];
+            uint256 differing = bits ^ _penaltyClaims[part][word];
+            _penaltyClaims[leaseId][word] = bits ^ (differing & _claimMask(word, later));
+        }
+    }
+
+    /// @dev The epochs of a lease in a word of claims. The others in it say nothing: a part inherits
+    /// whole words.
+    function _claimMask(uint256 word, Lease memory signed) internal pure returns (uint256 mask) {
+        uint256 base = word * CLAIMS_PER_WORD;
+        mask = type(uint256).max;
+        if (signed.start > base) mask <<= signed.start - base;
+        if (signed.end < base + CLAIMS_PER_WORD) mask &= (uint256(1) << (signed.end - base)) - 1;
     }
 
     function _copy(Lease memory signed) internal pure returns (Lease memory) {

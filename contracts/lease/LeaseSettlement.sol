@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {ERC721} from "solady/tokens/ERC721.sol";
+import {CallContextChecker} from "solady/utils/CallContextChecker.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
+import {ILeaseSettlement} from "interfaces/ILeaseSettlement.sol";
+import {IServiceBond} from "interfaces/IServiceBond.sol";
+import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
+import {EpochClock} from "../libraries/EpochClock.sol";
+import {ReportLeaf} from "../libraries/ReportLeaf.sol";
+import {SlaSchedule} from "../libraries/SlaSchedule.sol";
+import {Calendar} from "./Calendar.sol";
+import {LeaseBook} from "./LeaseBook.sol";
+import {Performance as Averages} from "./Performance.sol";
+import {Settling} from "./Settling.sol";
+
+/// @title The part of the lease engine that settles what is not plainly healthy
+/// @notice See ILeaseSettlement for the whole documentation. ComputeLease runs this code by
+/// delegatecall, on its own storage; called directly, it refuses.
+contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
+    using Averages for ITelemetryOracle.Report;
+    using Calendar for mapping(uint256 word => uint256 lanes);
+    using Checkpoints for Checkpoints.Trace224;
+    using FixedPointMathLib for uint256;
+    using SafeCastLib for uint256;
+
+    /// @dev Curtailment is allowed per so many seconds since `origin`.
+    uint256 internal constant MONTH = 30 days;
+    /// @dev After the end of an epoch in penalty, what nobody claimed may go back to the bond.
+    uint256 internal constant CLAIM_PERIOD = 365 days;
+
+    /// @param capacity As in the engine that runs this.
+    /// @param telemetry As in the engine that runs this.
+    /// @param bond As in the engine that runs this.
+    constructor(
+        IComputeCapacity capacity,
+        ITelemetryOracle telemetry,
+        IServiceBond bond
+    ) LeaseBook(capacity, telemetry, bond) {}
+
+    // ------------------------------------------------------------------ settling
+
+    /// @inheritdoc ILeaseSettlement
+    function settle(
+        ITelemetryOracle.Report calldata report,
+        bytes32[] calldata proof
+    ) external onlyProxy {
+        uint256 capacity = report.capacity;
+        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
+        require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
+        _requireShown(level, endsAt, report, proof);
+
+        _closeReported(capacity, level, report);
+    }
+
+    /// @inheritdoc ILeaseSettlement
+    function settleMany(
+        ITelemetryOracle.Report[] calldata reports,
+        bytes32[] calldata proof,
+        bool[] calldata proofFlags
+    ) external onlyProxy {
+        if (reports.length == 0) return;
+        _requireAllShown(reports, proof, proofFlags);
+
+        for (uint256 i; i < reports.length; ++i) {
+            ITelemetryOracle.Report calldata report = reports[i];
+            uint256 capacity = report.capacity;
+            uint256 next = _ledgers[capacity].nextEpoch;
+            if (report.epoch < next) continue;
+            if (report.epoch == next) _closeReported(capacity, _levels[capacity], report);
+            else if (!_records[capacity][report.epoch].shown) _record(capacity, report);
+        }
+    }
+
+    /// @inheritdoc ILeaseSettlement
+    function record(
+        ITelemetryOracle.Report calldata report,
+        bytes32[] calldata proof
+    ) external onlyProxy {
+        // Check
+        uint256 capacity = report.capacity;
+        uint256 epoch = report.epoch;
+        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
+        uint256 next = _ledgers[capacity].nextEpoch;
+        require(epoch >= next, NotNextEpoch(capacity, epoch, next));
+        require(epoch < level.lifetimeEpochs, BadRange(epoch, epoch + 1, level.lifetimeEpochs));
+        require(!_records[capacity][epoch].shown, AlreadyRecorded(capacity, epoch));
+        _requireShown(level, _endedAt(capacity, level, epoch), report, proof);
+
+        // Effect
+        _record(capacity, report);
+    }
+
+    function _record(uint256 capacity, ITelemetryOracle.Report calldata report) internal {
+        _records[capacity][report.epoch] = Record({
+            shown: true,
+            uptimeBps: report.uptimeBps,
+            loadBps: report.loadBps,
+            energyWh: report.energyWh,
+            curtailed: report.curtailed
+        });
+        emit ReportRecorded(
+            capacity,
+            report.epoch,
+            report.uptimeBps,
+            report.loadBps,
+            report.energyWh,
+            report.curtailed
+        );
+    }
+
+    /// @inheritdoc ILeaseSettlement
+    function settleMissing(uint256 capacity) external onlyProxy {
+        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
+        Record memory kept = _records[capacity][epoch];
+        ITelemetryOracle.Report memory report;
+        report.capacity = capacity;
+        report.epoch = uint32(epoch); // below the lifetime
+        if (kept.shown) {
+            report.uptimeBps = kept.uptimeBps;
+            report.loadBps = kept.loadBps;
+            report.energyWh = kept.energyWh;
+            report.curtailed = kept.curtailed;
+            return _closeReported(capacity, level, report);
+        }
+        ITelemetryOracle.Status status = TELEMETRY.statusOf(level.attestorSet, endsAt);
+        require(
+            status == ITelemetryOracle.Status.MISSING || status == ITelemetryOracle.Status.BLACKOUT,
+            ReportStillPossible(capacity, epoch, status)
+        );
+        if (status == ITelemetryOracle.Status.MISSING) {
+            // No proof, no pay; and what was not shown counts as what it may hide.
+            _penalties[capacity][epoch].state = PenaltyState.UNSHOWN;
+            _performances[capacity] = report.added(_performances[capacity], level.units);
+            _close(capacity, report, BPS, false, status);
+        } else {
+            // Tenants do not gain from an outage of the attestors.
+            uint256 bps = CAPACITY.serviceFaultsOf(capacity).blackoutCreditBps;
+            _close(capacity, report, bps, false, status);
+        }
+    }
+
+    /// @inheritdoc ILeaseSettlement
+    function passIdle(uint256 capacity, uint256 to) external onlyProxy {
+        // Check
+        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
+        Ledger memory ledger = _ledgers[capacity];
+        uint256 from = ledger.nextEpoch;
+        if (to <= from) return;
+        require(to <= level.lifetimeEpochs, BadRange(from, to, level.lifetimeEpochs));
+        _endedAt(capacity, level, to - 1);
+        uint256 used = _calendars[capacity].firstUsed(from, to);
+        require(used == to, EpochNotIdle(capacity, used));
+
+        // Effect. Nothing leased, nothing owed: every rent that was running has ended by `from`.
+        if (ledger.inPenalty) _setInPenalty(capacity, ledger, false);
+        ledger.nextEpoch = to.toUint24();
+        ledger.rate = 0;
+        _ledgers[capacity] = ledger;
+        emit IdleEpochsPassed(capacity, from, to);
+    }
+
+    /// @dev The capacity's service level, copied from the deeds once.
+    function _levelOf(
+        uint256 capacity
+    ) internal returns (IComputeCapacity.ServiceLevel memory level) {
+        level = _levels[capacity];
+        if (level.epochLength == 0) {
+            level = CAPACITY.serviceLevelOf(capacity);
+            _levels[capacity] = level;
+        }
+    }
+
+    function _requireShown(
+        IComputeCapacity.ServiceLevel memory level,
+        uint256 endsAt,
+        ITelemetryOracle.Report calldata report,
+        bytes32[] calldata proof
+    ) internal view {
+        _requireReading(report);
+        uint256 window = EpochClock.windowOf(endsAt, level.windowLength);
+        bytes27 root = _openRoot(level, window);
+        _requireInRoot(root, level.attestorSet, window, report, proof);
+    }
+
+    /// @dev All reports stand in the root of the one window that the first is of.
+    function _requireAllShown(
+        ITelemetryOracle.Report[] calldata reports,
+        bytes32[] calldata proof,
+        bool[] calldata proofFlags
+    ) internal {
+        bytes32[] memory leaves = new bytes32[](reports.length);
+        (uint256 setId, uint256 window) = _placeOf(reports[0]);
+        for (uint256 i; i < reports.length; ++i) {
+            (uint256 ownSet, uint256 ownWindow) = _placeOf(reports[i]);
+            require(ownSet == setId && ownWindow == window, OtherWindow(i, ownSet, ownWindow));
+            leaves[i] = ReportLeaf.hash(reports[i]);
+        }
+        bytes27 root = _openRoot(_levels[reports[0].capacity], window);
+        bytes32 found = MerkleProof.processMultiProofCalldata(proof, proofFlags, leaves);
+        require(bytes27(found) == root, NotAllInRoot(setId, window));
+    }
+
+    /// @dev The set and window that a report is of, which must be a reading of one of its capacity's
+    /// epochs.
+    function _placeOf(
+        ITelemetryOracle.Report calldata report
+    ) internal returns (uint256 setId, uint256 window) {
+        _requireReading(report);
+        IComputeCapacity.ServiceLevel memory level = _levelOf(report.capacity);
+        uint256 epoch = report.epoch;
+        require(epoch < level.lifetimeEpochs, BadRange(epoch, epoch + 1, level.lifetimeEpochs));
+        return (level.attestorSet, _windowOf(level, epoch));
+    }
+
+    // ------------------------------------------------------------------ closing an epoch
+
+    /// @dev Closes the epoch that is next by its report, which has been proved.
+    function _closeReported(
+        uint256 capacity,
+        IComputeCapacity.ServiceLevel memory level,
+        ITelemetryOracle.Report memory report
+    ) internal {
+        if (report.uptimeBps >= level.healthyBps && !report.curtailed) {
+            return _closeHealthy(capacity, report.epoch, level.units, report);
+        }
+        IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
+        _performances[capacity] = report.added(_performances[capacity], level.units);
+        if (report.curtailed && _curtail(capacity, report.epoch, level, faults)) {
+            return
+                _close(
+                    capacity,
+                    report,
+                    faults.curtailmentCreditBps,
+                    false,
+                    ITelemetryOracle.Status.REPORTED
+                );
+        }
+        bool inPenalty = report.uptimeBps < faults.penaltyBelowBps;
+        if (inPenalty) _punish(capacity, report.epoch, level, faults.penaltyPerUnit);
+        _close(
+            capacity,
+            report,
+            SlaSchedule.creditFor(faults.tiers, report.uptimeBps),
+            inPenalty,
+            ITelemetryOracle.Status.REPORTED
+        );
+    }
+
+    /// @dev Closes the epoch for all leases of the capacity at once. No token moves. An epoch without
+    /// rent has no credit.
+    function _close(
+        uint256 capacity,
+        ITelemetryOracle.Report memory report,
+        uint256 bps,
+        bool inPenalty,
+        ITelemetryOracle.Status status
+    ) internal {
+        Ledger memory ledger = _ledgers[capacity];
+        uint256 rent = _rentAt(capacity, report.epoch, ledger);
+        uint256 creditBps;
+        uint256 creditUp;
+        if (rent != 0 && bps != 0) {
+            creditBps = bps;
+            creditUp = rent.mulDivUp(bps, BPS);
+            Checkpoints.Trace224 storage sums = _creditSums[capacity];
+            // Epochs and their sum of at most 10^4 each are far below the fields' widths.
+            sums.push(report.epoch + 1, uint224(sums.latest() + bps));
+        }
+        if (ledger.inPenalty != inPenalty) _setInPenalty(capacity, ledger, inPenalty);
+        ledger.nextEpoch = uint24(report.epoch + 1); // at most the lifetime
+        ledger.rate = rent.toUint104();
+        ledger.earned = (ledger.earned + rent - creditUp).toUint120();
+        _ledgers[capacity] = ledger;
+        emit EpochSettled(
+            capacity,
+            report.epoch,
+            rent,
+            creditBps,
+            creditUp,
+            status,
+            report.uptimeBps,
+            report.loadBps,
+            report.energyWh
+        );
+    }
+
+    /// @dev Whether the epoch is one of those that the operator may give to the grid.
+    function _curtail(
+        uint256 capacity,
+        uint256 epoch,
+        IComputeCapacity.ServiceLevel memory level,
+        IComputeCapacity.ServiceFaults memory faults
+    ) internal returns (bool) {
+        uint256 month = _monthOf(level, epoch);
+        uint256 used = _curtailments[capacity][month] + 1;
+        if (used > faults.curtailmentEpochs) return false;
+        _curtailments[capacity][month] = used;
+        emit Curtailed(capacity, epoch, month, used);
+        return true;
+    }
+
+    function _monthOf(
+        IComputeCapacity.ServiceLevel memory level,
+        uint256 epoch
+    ) internal pure returns (uint256) {
+        return (epoch * level.epochLength) / MONTH;
+    }
+
+    // ------------------------------------------------------------------ penalties
+
+    /// @dev Sets the epoch's penalty aside from the bond, unless it was waived before.
+    function _punish(
+        uint256 capacity,
+        uint256 epoch,
+        IComputeCapacity.ServiceLevel memory level,
+        uint256 perUnit
+    ) internal {
+        uint256 units = _calendars[capacity].at(epoch);
+        (ITelemetryOracle.Penalties state, ) = TELEMETRY.penaltiesOf(
+            level.attestorSet,
+            _windowOf(level, epoch)
+        );
+        if (units == 0 || state == ITelemetryOracle.Penalties.WAIVED) return;
+        uint256 wanted = perUnit * units;
+        uint256 reserved = BOND.reserve(capacity, epoch, wanted);
+        _penalties[capacity][epoch] = Penalty({
+            perUnit: uint128(reserved / units), // at most perUnit, below 2^80
+            units: uint16(units), // a lane of the calendar
+            state: PenaltyState.RESERVED
+        });
+        emit PenaltyReserved(capacity, epoch, units, wanted, reserved);
+    }
+
+    /// @inheritdoc ILeaseSettlement
+    function addPenalty(
+        ITelemetryOracle.Report calldata report,
+        bytes32[] calldata proof
+    ) external onlyProxy {
+        // Check
+        uint256 capacity = report.capacity;
+        uint256 epoch = report.epoch;
+        PenaltyState state = _penalties[capacity][epoch].state;
+        require(state == PenaltyState.UNSHOWN, NotUnshown(capacity, epoch, state));
+        IComputeCapacity.ServiceLevel memory level = _levels[capacity]; // it was settled
+        _requireReading(report);
+        uint256 window = _windowOf(level, epoch);
+        uint256 deadline = _penaltyDeadline(level, window);
+        require(block.timestamp < deadline, PenaltyTooLate(capacity, epoch, deadline));
+        bytes27 root = _finalRoot(level.attestorSet, window);
+        _requireInRoot(root, level.attestorSet, window, report, proof);
+
+        IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
+        bool excused =
+            report.curtailed &&
+                _curtailments[capacity][_monthOf(level, epoch)] < faults.curtailmentEpochs;
+        require(
+            report.uptimeBps < faults.penaltyBelowBps && !excused,
+            NoPenalty(capacity, epoch)
+        );
+
+        // Effect
+        _penalties[capacity][epoch].state = PenaltyState.NONE;
+        _punish(capacity, epoch, level, faults.penaltyPerUnit);
+        Ledger memory ledger = _ledgers[capacity];
+        if (epoch + 1 == ledger.nextEpoch) {
+            _setInPenalty(capacity, ledger, true);
+            _ledgers[capacity] = ledger;
+        }
+    }
+
+    /// @inheritdoc ILeaseSettlement
+    function claimPenalty(
+        uint256 leaseId,
+        uint256 epoch,
+        address receiver
+    ) external onlyProxy returns (uint256 amount) {
+        // Check
+        Lease memory signed = _leaseOf(leaseId);
+        _requireTenant(leaseId);
+        require(receiver != address(0) && receiver != address(this), BadReceiver(receiver));
+        amount = _penaltyFor(leaseId, signed, epoch);
+        require(amount != 0, NothingToClaim(leaseId, epoch));
+        uint256 capacity = _capacityOf(leaseId);
+        (ITelemetryOracle.Penalties state, uint256 heldUntil) = _penaltiesAt(capacity, epoch);
+        require(
+            state == ITelemetryOracle.Penalties.CLAIMABLE,
+            PenaltyNotClaimable(capacity, epoch, state, heldUntil)
+        );
+
+        // Effect
+        _penaltyClaims[leaseId][epoch / CLAIMS_PER_WORD] |= 1 << (epoch % CLAIMS_PER_WORD);
+        emit PenaltyClaimed(leaseId, epoch, receiver, amount);
+
+        // Interaction
+        BOND.pay(capacity, epoch, receiver, amount);
+    }
+
+    /// @inheritdoc ILeaseSettlement
+    function freePenalty(
+        uint256 capacity,
+        uint256 epoch
+    ) external onlyProxy returns (uint256 amount) {
+        // Check
+        Penalty storage penalty = _penalties[capacity][epoch];
+        if (penalty.state != PenaltyState.RESERVED) return 0;
+        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(capacity, epoch);
+        IComputeCapacity.ServiceLevel memory level = _levels[capacity];
+        uint256 until =
+            EpochClock.endOf(level.origin, level.epochLength, epoch) + CLAIM_PERIOD;
+        require(
+            state == ITelemetryOracle.Penalties.WAIVED || block.timestamp >= until,
+            StillClaimable(capacity, epoch, until)
+        );
+
+        // Effect
+        penalty.state = PenaltyState.FREED;
+        amount = BOND.free(capacity, epoch);
+        emit PenaltyFreed(capacity, epoch, amount);
+    }
+
+    /// @inheritdoc ILeaseSettlement
+    function trim(uint256 capacity, uint256 to) external onlyProxy {
+        uint256 leasedTo = _intakes[capacity].leasedTo;
+        uint256 used = _calendars[capacity].firstUsed(to, leasedTo);
+        require(to < leasedTo && used == leasedTo, NotTrimmable(capacity, to, leasedTo, used));
+        _intakes[capacity].leasedTo = uint24(to); // below what it was
+        emit Trimmed(capacity, to);
+    }
+
+    /// @dev The engine answers for its tokens; this code is none.
+    function tokenURI(uint256 leaseId) public pure override returns (string memory) {
+        revert UnknownLease(leaseId);
+    }
+}
