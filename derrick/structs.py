@@ -21,10 +21,18 @@ NOBODY = "0x" + 40 * "0"
 LEASES_PER_CAPACITY = 10**9
 """A lease's id is its capacity's times this plus a count from 1."""
 
+TELEMETRY_THRESHOLD = 2
 TELEMETRY_RULES = SetRules(
-    threshold=2, window_length=DAY, posting_period=DAY // 2, reveal_period=2 * DAY
+    window_length=DAY,
+    posting_period=DAY // 2,
+    finality_delay=6 * HOUR,
+    reveal_period=2 * DAY,
+    mass_share_bps=2_500,
+    mass_minimum=3,
+    mass_delay=2 * DAY,
 )
-"""Rules of an attestor set that suit daily windows: half a day to post, two days to show."""
+"""Rules of an attestor set that suit daily windows: half a day to post, six hours to veto, two days
+to show; where more than a quarter of the capacities fail at once, two days to find out why."""
 
 
 def ascii_bytes(text: str, size: int) -> bytes:

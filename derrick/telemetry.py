@@ -5,11 +5,12 @@ The oracle's rules stand here a second time, so that an agent learns before it p
 transaction whether the oracle would take it.
 
     tree = ReportTree.of(reports)
-    statement = TelemetryRoot(chain_id, oracle, set_id, window, tree.root, uri)
+    statement = tree.statement(chain_id, oracle, set_id, window, uri, penalty_below)
     attestations = attest(statement, signers)
     check_quorum(statement, attestations, members, threshold)
-    # oracle.postRoot(set_id, window, tree.root, uri, attestations)
+    # oracle.postRoot(statement.as_tuple(), attestations)
     # lease.settle(report.as_tuple(), tree.proof(report))
+    # lease.settleMany(*tree.multiproof(reports_of_one_capacity).as_arguments())
 
 They also say how many units of a capacity there are, before any can be leased:
 
@@ -22,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from eth_abi.abi import encode
 from eth_account import Account
@@ -31,15 +32,31 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from derrick.merkle import MerkleTree, root_of_proof
+from derrick.merkle import WORD, MerkleTree, root_of_multiproof, root_of_proof
 
 BPS = 10_000
 REPORT_TYPES = ("uint256", "uint32", "uint16", "uint16", "uint64", "bool")
 DOMAIN_NAME = "Derrick Telemetry"
 UNITS_DOMAIN_NAME = "Derrick Capacity"
 DOMAIN_VERSION = "1"
+ROOT_FIELDS = {
+    "setId": "uint256",
+    "window": "uint256",
+    "root": "bytes32",
+    "capacities": "uint32",
+    "penalized": "uint32",
+    "leavesURI": "string",
+    "attempt": "uint8",
+}
+ROOT_BYTES = 27
+"""So much of a root the oracle keeps, from its left."""
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 # The format of OpenZeppelin's StandardMerkleTree, which can load what `ReportTree.dump` writes.
 DUMP_FORMAT = "standard-v1"
+
+
+PenaltyBelow: TypeAlias = int | Mapping[int, int]
+"""Uptime in bps below which a capacity is in penalty: one for all, or by capacity."""
 
 
 class TelemetryError(ValueError):
@@ -53,6 +70,14 @@ class Status(IntEnum):
     REPORTED = 1
     MISSING = 2
     BLACKOUT = 3
+
+
+class Penalties(IntEnum):
+    """How a window's penalties stand, as the oracle numbers it."""
+
+    CLAIMABLE = 0
+    HELD = 1
+    WAIVED = 2
 
 
 @dataclass(frozen=True, order=True)
@@ -75,18 +100,41 @@ class Report:
         """Hashed twice: a leaf hashes one word, a node two, so none passes for the other."""
         return keccak(keccak(encode(REPORT_TYPES, self.as_tuple())))
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Reports stand in a tree by epoch, then capacity: the order in which they are settled."""
+        return (self.epoch, self.capacity)
+
     def check(self) -> None:
-        """Raises where the oracle would refuse the report, whoever signed it."""
-        for name, share in (("uptime_bps", self.uptime_bps), ("load_bps", self.load_bps)):
-            if not 0 <= share <= BPS:
-                raise TelemetryError(f"{name} is {share}, must be 0 … {BPS}: {self}")
+        """Raises where the market would refuse the report, whoever signed it."""
+        for name, value, limit in (
+            ("capacity", self.capacity, 2**256 - 1),
+            ("epoch", self.epoch, 2**32 - 1),
+            ("uptime_bps", self.uptime_bps, BPS),
+            ("load_bps", self.load_bps, BPS),
+            ("energy_wh", self.energy_wh, 2**64 - 1),
+        ):
+            if not 0 <= value <= limit:
+                raise TelemetryError(f"{name} is {value}, must be 0 … {limit}")
+
+
+class ReportsProof(NamedTuple):
+    """Several reports of one window and what proves them together."""
+
+    reports: list[Report]
+    proof: list[bytes]
+    flags: list[bool]
+
+    def as_arguments(self) -> tuple[list[tuple[Any, ...]], list[bytes], list[bool]]:
+        """As `settleMany` takes them."""
+        return ([report.as_tuple() for report in self.reports], self.proof, self.flags)
 
 
 class ReportTree:
     """The tree over a window's reports, which at most once speak of a capacity's epoch."""
 
     def __init__(self, reports: Iterable[Report]) -> None:
-        self.reports: tuple[Report, ...] = tuple(sorted(reports))
+        self.reports: tuple[Report, ...] = tuple(sorted(reports, key=lambda report: report.place))
         if not self.reports:
             raise TelemetryError("a window without reports needs no root")
         seen: set[tuple[int, int]] = set()
@@ -108,12 +156,73 @@ class ReportTree:
         """What attestors sign."""
         return self._tree.root
 
+    @property
+    def capacities(self) -> int:
+        """How many distinct capacities the reports speak of."""
+        return len({report.capacity for report in self.reports})
+
+    def penalized(self, penalty_below: PenaltyBelow) -> int:
+        """How many capacities are in penalty in at least one epoch.
+
+        `penalty_below`: uptime below which a capacity is, in bps; one for all, or by capacity.
+        A curtailed epoch counts as excused: attestors need not know what is left of an allowance.
+        """
+        below = (
+            dict.fromkeys((report.capacity for report in self.reports), penalty_below)
+            if isinstance(penalty_below, int)
+            else penalty_below
+        )
+        try:
+            return len(
+                {
+                    report.capacity
+                    for report in self.reports
+                    if report.uptime_bps < below[report.capacity] and not report.curtailed
+                }
+            )
+        except KeyError as error:
+            raise TelemetryError(f"no penalty is known of capacity {error.args[0]}") from None
+
+    def statement(
+        self,
+        chain_id: int,
+        oracle: str,
+        set_id: int,
+        window: int,
+        leaves_uri: str,
+        penalty_below: PenaltyBelow = 0,
+        attempt: int = 0,
+    ) -> TelemetryRoot:
+        """What attestors sign for these reports. See `penalized` for `penalty_below`."""
+        return TelemetryRoot(
+            chain_id,
+            oracle,
+            set_id,
+            window,
+            self.root,
+            self.capacities,
+            self.penalized(penalty_below),
+            leaves_uri,
+            attempt,
+        )
+
     def proof(self, report: Report) -> list[bytes]:
-        """Siblings of the report, bottom up, as `settle` and `verify` take them."""
+        """Siblings of the report, bottom up, as `settle` takes them."""
         try:
             return self._tree.proof(report.leaf)
         except KeyError:
             raise TelemetryError(f"not in this tree: {report}") from None
+
+    def multiproof(self, reports: Iterable[Report]) -> ReportsProof:
+        """What proves these reports together; they come back in the order of the tree."""
+        wanted = sorted(reports, key=lambda report: report.place)
+        try:
+            _, proof, flags = self._tree.multiproof(report.leaf for report in wanted)
+        except KeyError as error:
+            raise TelemetryError(f"not in this tree: {error.args[0]}") from None
+        except ValueError as error:
+            raise TelemetryError(str(error)) from None
+        return ReportsProof(wanted, proof, flags)
 
     def dump(self) -> dict[str, Any]:
         """What an attestor publishes: all leaves, as JSON. Numbers are strings: some pass 2^53."""
@@ -150,22 +259,48 @@ def _report_of(value: Sequence[Any]) -> Report:
 
 
 def verify_report(root: bytes, report: Report, proof: Iterable[bytes]) -> bool:
-    """Whether the report is in the tree of that root."""
-    return root_of_proof(report.leaf, proof) == root
+    """Whether the report is in the tree of that root, be it only the part that the oracle keeps."""
+    return _agrees(root, root_of_proof(report.leaf, proof))
+
+
+def verify_reports(root: bytes, proved: ReportsProof) -> bool:
+    """Whether all the reports are in the tree of that root; see `verify_report`."""
+    leaves = [report.leaf for report in proved.reports]
+    try:
+        return bool(leaves) and _agrees(
+            root, root_of_multiproof(leaves, proved.proof, proved.flags)
+        )
+    except ValueError:
+        return False
+
+
+def _agrees(root: bytes, found: bytes) -> bool:
+    return len(root) in (ROOT_BYTES, WORD) and found.startswith(root)
 
 
 @dataclass(frozen=True)
 class SetRules:
-    """The rules of an attestor set: its threshold and, in seconds, its periods."""
+    """The rules of an attestor set, as `createSet` takes them; periods in seconds.
 
-    threshold: int
+    The times of a window follow from them, and each is the first second of what comes after it.
+    """
+
     window_length: int
     posting_period: int
+    finality_delay: int
     reveal_period: int
+    mass_share_bps: int
+    mass_minimum: int
+    mass_delay: int
 
-    def as_tuple(self) -> tuple[int, int, int, int]:
+    def as_tuple(self) -> tuple[int, ...]:
         """As `createSet` takes them."""
-        return (self.threshold, self.window_length, self.posting_period, self.reveal_period)
+        return astuple(self)
+
+    @property
+    def reveal_span(self) -> int:
+        """From a window's end until no report of it can be shown."""
+        return 2 * (self.posting_period + self.finality_delay) + self.reveal_period
 
     def window_of(self, epoch_end: int) -> int:
         """The window k with k·W < epoch_end ≤ (k + 1)·W."""
@@ -174,23 +309,36 @@ class SetRules:
         return (epoch_end - 1) // self.window_length
 
     def ends_at(self, window: int) -> int:
-        """From this second on the window's root can be posted."""
+        """From this second on the window's root can be posted; its members are those of then."""
         return (window + 1) * self.window_length
 
-    def posting_ends_at(self, window: int) -> int:
-        """From this second on it cannot any more."""
+    def posting_ends(self, window: int) -> int:
+        """From this second on a first root cannot any more."""
         return self.ends_at(window) + self.posting_period
 
-    def reveal_ends_at(self, window: int) -> int:
-        """From this second on none of its reports can be shown."""
-        return self.posting_ends_at(window) + self.reveal_period
+    def repost_ends(self, window: int) -> int:
+        """From this second on a second root, after a veto, cannot any more."""
+        return self.ends_at(window) + 2 * self.posting_period + self.finality_delay
 
-    def status(self, now: int, epoch_end: int, has_root: bool) -> Status:
-        """How an epoch stands, as the oracle answers it."""
-        window = self.window_of(epoch_end)
-        if has_root:
-            return Status.REPORTED if now < self.reveal_ends_at(window) else Status.MISSING
-        return Status.PENDING if now < self.posting_ends_at(window) else Status.BLACKOUT
+    def reveal_ends(self, window: int) -> int:
+        """From this second on none of its reports can be shown."""
+        return self.ends_at(window) + self.reveal_span
+
+    def late_ends(self, window: int) -> int:
+        """From this second on no penalty that was held back can be added."""
+        return self.reveal_ends(window) + self.reveal_period
+
+    def final_at(self, posted_at: int) -> int:
+        """From this second on a root is final; until then it can be vetoed."""
+        return posted_at + self.finality_delay
+
+    def is_mass(self, capacities: int, penalized: int) -> bool:
+        """Whether so many capacities are in penalty that their penalties are held."""
+        return penalized >= self.mass_minimum and penalized * BPS > self.mass_share_bps * capacities
+
+    def held_until(self, final_at: int, capacities: int, penalized: int) -> int:
+        """From this second on a window's penalties can be claimed, unless they were waived."""
+        return final_at + (self.mass_delay if self.is_mass(capacities, penalized) else 0)
 
 
 class Statement(Protocol):
@@ -234,27 +382,51 @@ def _digest(message: SignableMessage) -> bytes:
 
 @dataclass(frozen=True)
 class TelemetryRoot:
-    """What attestors sign: one root, for one window of one set, on one oracle of one chain."""
+    """What attestors sign: one root, for one window of one set, on one oracle of one chain.
+
+    `attempt` is the number of roots of this window that were vetoed before.
+    """
 
     chain_id: int
     oracle: str
     set_id: int
     window: int
     root: bytes
+    capacities: int
+    penalized: int
     leaves_uri: str
+    attempt: int = 0
+
+    def as_tuple(self) -> tuple[int, int, bytes, int, int, str, int]:
+        """As `postRoot` takes it."""
+        return (
+            self.set_id,
+            self.window,
+            self.root,
+            self.capacities,
+            self.penalized,
+            self.leaves_uri,
+            self.attempt,
+        )
+
+    def check(self) -> None:
+        """Raises where the oracle would refuse it, whoever signed it."""
+        if not any(self.root[:ROOT_BYTES]) or len(self.root) != WORD:
+            raise TelemetryError(f"not a root: 0x{self.root.hex()}")
+        if not 1 <= self.capacities < 2**32:
+            raise TelemetryError(f"{self.capacities} capacities, must be 1 … 2^32 − 1")
+        if not 0 <= self.penalized <= self.capacities:
+            raise TelemetryError(f"{self.penalized} of {self.capacities} capacities in penalty")
+        if self.attempt not in (0, 1):
+            raise TelemetryError(f"attempt {self.attempt}, must be 0, or 1 after a veto")
 
     def typed_data(self) -> dict[str, Any]:
         """EIP-712 typed data, as `eth_signTypedData_v4` and hardware wallets take it."""
         return _typed_data(
             (DOMAIN_NAME, self.chain_id, self.oracle),
             "TelemetryRoot",
-            {"setId": "uint256", "window": "uint256", "root": "bytes32", "leavesURI": "string"},
-            {
-                "setId": self.set_id,
-                "window": self.window,
-                "root": self.root,
-                "leavesURI": self.leaves_uri,
-            },
+            ROOT_FIELDS,
+            dict(zip(ROOT_FIELDS, self.as_tuple(), strict=True)),
         )
 
     def message(self) -> SignableMessage:
@@ -334,13 +506,15 @@ def attest(statement: Statement, signers: Iterable[Signer]) -> list[Attestation]
 def recover(statement: Statement, signature: bytes) -> str:
     """The address of the key that made a signature of 65 bytes, or of 64 (EIP-2098).
 
-    Raises TelemetryError where no key can have made it.
+    Raises TelemetryError where no key can have made it, or where its s is in the upper half.
     """
     if len(signature) == 64:
         parity, first = divmod(signature[32], 128)
         signature = signature[:32] + bytes([first]) + signature[33:] + bytes([27 + parity])
     if len(signature) != 65 or signature[64] not in (27, 28):
         raise TelemetryError(f"not a signature: 0x{signature.hex()}")
+    if int.from_bytes(signature[32:64], "big") > CURVE_ORDER // 2:
+        raise TelemetryError(f"not the lower of its two signatures: 0x{signature.hex()}")
     try:
         return str(Account.recover_message(statement.message(), signature=signature))
     except BadSignature as error:
