@@ -31,7 +31,7 @@ from derrick.market import (
     ON_DEMAND,
     RESERVED,
     SUPPLY,
-    TELEMETRY_RULES,
+    TELEMETRY_THRESHOLD,
     TERMS,
     LeaseRequest,
     LocalMarket,
@@ -453,7 +453,7 @@ class Run:
     def _facts(self, auditor: Auditor) -> tuple[tuple[str, str], ...]:
         transactions, gas = auditor.work()
         gas_to_settle = int(statistics.median(self.settle_gas))
-        quorum = f"{TELEMETRY_RULES.threshold} of {len(self.market.attestors)}"
+        quorum = f"{TELEMETRY_THRESHOLD} of {len(self.market.attestors)}"
         return (
             ("who leases what", f"made up, from seed {self.options.seed}"),
             ("transactions", f"{transactions:,}"),

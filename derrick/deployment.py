@@ -193,7 +193,14 @@ def miswired(market: Market, owner: Any) -> list[str]:
             "INDEX": market.index,
             "TELEMETRY": market.telemetry,
         },
-        "lease": {"CAPACITY": market.capacity, "TELEMETRY": market.telemetry},
+        "bond": {"CAPACITY": market.capacity, "ENGINE": market.lease},
+        "lease": {
+            "CAPACITY": market.capacity,
+            "TELEMETRY": market.telemetry,
+            "BOND": market.bond,
+            "EDITS": market.lease_edits,
+            "SETTLEMENT": market.lease_settlement,
+        },
         "factory": {"owner": owner, "CAPACITY": market.capacity, "LEASE": market.lease},
         "registrar": {"CAPACITY": market.capacity, "FACTORY": market.factory},
         "valuation": {

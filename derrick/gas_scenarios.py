@@ -29,7 +29,7 @@ from derrick.market import (
     ascii_bytes,
     deploy_market,
 )
-from derrick.telemetry import CapacityUnits, Report, ReportTree, TelemetryRoot, attest
+from derrick.telemetry import CapacityUnits, Report, ReportTree, attest
 
 CLASS = ascii_bytes("H100-SXM-80GB", 32)
 INDEX_PRICE = 273_000_000
@@ -83,9 +83,9 @@ class Bench:
         self.telemetry = lane.contract(self.market.telemetry)
         self.registrar = lane.contract(self.market.registrar)
         self.vault = lane.contract(self.market.vault)
-        rules = TELEMETRY_RULES.as_tuple()
+        members = [a.address for a in self.attestors]
         self.telemetry.send(
-            "createSet", [a.address for a in self.attestors], (3, *rules[1:]), sender=self.owner
+            "createSet", members, 3, TELEMETRY_RULES.as_tuple(), sender=self.owner
         )
         feed = self.owner.deploy(ape.project.PriceFeed, 8, INDEX_PRICE)
         self.market.index.setFeed(CLASS, feed, 90 * DAY, sender=self.owner)
@@ -171,12 +171,12 @@ class Bench:
         if self.lane.time < end:
             self.lane.mine(at=end)
         uri = "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
-        chain_id = ape.chain.chain_id
-        statement = TelemetryRoot(chain_id, self.telemetry.address, 1, window, tree.root, uri)
+        statement = tree.statement(ape.chain.chain_id, self.telemetry.address, 1, window, uri)
         quorum = attest(statement, self.attestors[:3])
         receipt = self.telemetry.send(
-            "postRoot", 1, window, tree.root, uri, quorum, sender=self.owner
+            "postRoot", statement.as_tuple(), quorum, sender=self.owner
         )
+        self.lane.mine(at=self.lane.time + TELEMETRY_RULES.finality_delay)
         return report.as_tuple(), tree.proof(report), receipt.gas_used
 
     def settle(self, capacity: Capacity, epoch: int, uptime_bps: int = 10_000) -> int:

@@ -30,6 +30,7 @@ from derrick.structs import (
     MAX_UINT256,
     NOBODY,
     TELEMETRY_RULES,
+    TELEMETRY_THRESHOLD,
     WAD,
     WEEK,
     CapacityConfig,
@@ -60,6 +61,7 @@ __all__ = [
     "RUNNING_COSTS_BPS",
     "SUPPLY",
     "TELEMETRY_RULES",
+    "TELEMETRY_THRESHOLD",
     "TERMS",
     "WAD",
     "WEEK",
@@ -144,7 +146,9 @@ CONTRACTS = {
     "telemetry": "TelemetryOracle",
     "deed_renderer": "DeedRenderer",
     "capacity": "ComputeCapacity",
+    "bond": "ServiceBond",
     "lease_edits": "LeaseEdits",
+    "lease_settlement": "LeaseSettlement",
     "lease_renderer": "LeaseRenderer",
     "lease": "ComputeLease",
     "utilization_pricing": "UtilizationPricing",
@@ -180,7 +184,9 @@ class Market:
     telemetry: Any
     deed_renderer: Any
     capacity: Any
+    bond: Any
     lease_edits: Any
+    lease_settlement: Any
     lease_renderer: Any
     lease: Any
     utilization_pricing: Any
@@ -229,10 +235,13 @@ def deploy_market(
         "capacity": lambda: [
             *(made["stablecoins"], made["index"], made["telemetry"], made["deed_renderer"])
         ],
-        "lease_edits": lambda: [made["capacity"], made["telemetry"]],
+        "bond": lambda: [made["capacity"]],
+        "lease_edits": lambda: [made["capacity"], made["telemetry"], made["bond"]],
+        "lease_settlement": lambda: [made["capacity"], made["telemetry"], made["bond"]],
         "lease_renderer": list,
         "lease": lambda: [
-            *(made["capacity"], made["telemetry"], made["lease_edits"], made["lease_renderer"])
+            *(made["capacity"], made["telemetry"], made["bond"]),
+            *(made["lease_edits"], made["lease_settlement"], made["lease_renderer"]),
         ],
         "utilization_pricing": lambda: [made["capacity"], made["lease"]],
         "auction_pricing": lambda: [made["capacity"]],
@@ -399,7 +408,7 @@ class LocalMarket(Market):
         statement = CapacityUnits(
             ape.chain.chain_id, address, set_id, capacity, units, nonce, deadline
         )
-        quorum = attest(statement, self.attestors[: TELEMETRY_RULES.threshold])
+        quorum = attest(statement, self.attestors[:TELEMETRY_THRESHOLD])
         self.capacity.attestUnits(capacity, units, nonce, deadline, quorum, sender=self.owner)
 
     def list_collateral(self, capacity: Registered) -> None:
@@ -423,7 +432,8 @@ class LocalMarket(Market):
         return int(self.lease.Leased.from_receipt(receipt)[0].lease)
 
     def settle_day(self, capacity: Registered, uptime_bps: int = BPS, load_bps: int = 8_000) -> int:
-        """Let the next epoch to settle pass, report and settle it. Answers the epoch."""
+        """Let the next epoch to settle pass, report it, and settle it once the report is final. Answers
+        the epoch."""
         epoch, _ = self.lease.settledTo(capacity.id)
         if self.lane.time < capacity.ends_at(epoch):
             self.lane.mine(at=capacity.ends_at(epoch))
@@ -441,22 +451,17 @@ class LocalMarket(Market):
             contract.send("updateAnswer", index_price(key), sender=self.owner)
 
     def post_reports(self, reports: Sequence[Report], ended_at: int, uri: str) -> ReportTree:
-        """Let a quorum sign the reports of the window that ended, and post their root."""
+        """Let a quorum sign the reports of the window that ended, post their root, and wait until it
+        is final."""
         tree = ReportTree.of(reports)
         window = TELEMETRY_RULES.window_of(ended_at)
-        statement = TelemetryRoot(
-            chain_id=ape.chain.chain_id,
-            oracle=self.telemetry.address,
-            set_id=self.attestor_set,
-            window=window,
-            root=tree.root,
-            leaves_uri=uri,
+        statement = tree.statement(
+            ape.chain.chain_id, self.telemetry.address, self.attestor_set, window, uri
         )
-        quorum = attest(statement, self.attestors[: TELEMETRY_RULES.threshold])
+        quorum = attest(statement, self.attestors[:TELEMETRY_THRESHOLD])
         telemetry = self.lane.contract(self.telemetry)
-        telemetry.send(
-            "postRoot", self.attestor_set, window, tree.root, uri, quorum, sender=self.owner
-        )
+        telemetry.send("postRoot", statement.as_tuple(), quorum, sender=self.owner)
+        self.lane.mine(at=self.lane.time + TELEMETRY_RULES.finality_delay)
         return tree
 
 
@@ -476,6 +481,7 @@ def local_market(rules: MarketRules | None = None) -> LocalMarket:
     attestors = tuple(accounts[len(accounts) - 3 : len(accounts)])
     market.telemetry.createSet(
         sorted((a.address for a in attestors), key=lambda address: int(address, 16)),
+        TELEMETRY_THRESHOLD,
         TELEMETRY_RULES.as_tuple(),
         sender=owner,
     )

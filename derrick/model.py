@@ -20,7 +20,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from derrick.structs import LeaseRequest, Leg, Term, Tier
-from derrick.telemetry import Penalties, Report, SetRules, Status
+from derrick.telemetry import Penalties, Report, ReportTree, Status, TelemetryRoot
+from derrick.telemetry_model import Refusal, SetModel, WindowModel
 from derrick.units import (
     BPS,
     DAY,
@@ -99,18 +100,6 @@ class Token:
             raise Refused("TransferFailed")
         self.balances[sender] = self.balance(sender) - amount
         self.balances[receiver] = self.balance(receiver) + amount
-
-
-@dataclass(slots=True)
-class Root:
-    """What attestors signed of a window, and what became of it. `held_until` is 0 where too few
-    capacities are in penalty for these to wait."""
-
-    leaves: frozenset[Report]
-    final_at: int
-    held_until: int
-    vetoed: bool = False
-    waived: bool = False
 
 
 class Settlement(NamedTuple):
@@ -548,8 +537,8 @@ class Market:
     def __init__(self, now: int = 0) -> None:
         self.now = now
         self.capacities: dict[int, Capacity] = {}
-        self.sets: dict[int, SetRules] = {}
-        self.roots: dict[tuple[int, int], list[Root]] = {}
+        self.sets: dict[int, SetModel] = {}
+        self.trees: dict[bytes, ReportTree] = {}
         self.splitters: dict[int, Splitter] = {}
         self.refunds: list[Refund] = []
 
@@ -607,42 +596,21 @@ class Market:
     def refund_of(self, token: Token, account: Account) -> int:
         return sum(r.amount for r in self.refunds if r.token is token and r.account == account)
 
-    def window_of(self, capacity: Capacity, epoch: int) -> int:
-        return self.sets[capacity.attestors].window_of(capacity.ends_at(epoch))
-
-    def standing(self, set_id: int, window: int) -> Root | None:
-        """The root that counts, final or not."""
-        posted = self.roots.get((set_id, window), [])
-        return next((root for root in posted if not root.vetoed), None)
-
-    def vetoes(self, set_id: int, window: int) -> int:
-        return sum(root.vetoed for root in self.roots.get((set_id, window), []))
-
-    def posting_ends(self, set_id: int, window: int) -> int:
-        """From this second on no root can be posted any more."""
-        rules = self.sets[set_id]
-        return (rules.posting_ends(window), rules.repost_ends(window), 0)[
-            self.vetoes(set_id, window)
-        ]
+    def window_of(self, capacity: Capacity, epoch: int) -> WindowModel:
+        """The window of reports that an epoch belongs to."""
+        attestors = self.sets[capacity.attestors]
+        return attestors.window(attestors.rules.window_of(capacity.ends_at(epoch)))
 
     def status_of(self, capacity: Capacity, epoch: int) -> Status:
-        set_id, window = capacity.attestors, self.window_of(capacity, epoch)
-        if self.standing(set_id, window):
-            shown = self.now < self.sets[set_id].reveal_ends(window)
-            return Status.REPORTED if shown else Status.MISSING
-        due = self.now < capacity.ends_at(epoch) or self.now < self.posting_ends(set_id, window)
-        return Status.PENDING if due else Status.BLACKOUT
+        return self.sets[capacity.attestors].status(self.now, capacity.ends_at(epoch))
 
     def penalties_of(self, capacity: Capacity, epoch: int) -> tuple[Penalties, int]:
         """How the penalties of the epoch's window stand, and until when they wait."""
         window = self.window_of(capacity, epoch)
-        root = self.standing(capacity.attestors, window)
-        if root is None:
-            raise Refused("NoRoot", setId=capacity.attestors, window=window)
-        until = max(root.final_at, root.held_until)
-        if root.waived:
-            return Penalties.WAIVED, until
-        return (Penalties.HELD if self.now < until else Penalties.CLAIMABLE), until
+        state = window.penalties(self.now)
+        if state is None:
+            raise Refused("NoRoot", setId=window.set_id, window=window.window)
+        return state, window.held_until
 
     def claimable_of(self, lease: Lease, epoch: int) -> int:
         """What the holder would be paid of an epoch's penalty now."""
@@ -654,7 +622,8 @@ class Market:
 
     def penalty_deadline_of(self, capacity: Capacity, epoch: int) -> int:
         """From this second on no penalty can be added for a settled epoch."""
-        return self.sets[capacity.attestors].late_ends(self.window_of(capacity, epoch))
+        window = self.window_of(capacity, epoch)
+        return window.rules.late_ends(window.window)
 
     def paused_until(self, capacity: Capacity) -> int:
         return capacity.pauses[-1] * DAY if capacity.pauses else 0
@@ -1092,55 +1061,32 @@ class Market:
 
     # Attesting
 
-    def post_root(
-        self,
-        set_id: int,
-        window: int,
-        leaves: Iterable[Report],
-        penalized: int = 0,
-        attempt: int = 0,
-    ) -> None:
-        """Takes a root that a quorum signed, with the number of capacities in penalty."""
-        rules, where = self.sets[set_id], {"setId": set_id, "window": window}
-        ends, reports = rules.ends_at(window), frozenset(leaves)
-        if self.now < ends:
-            raise Refused("WindowOpen", **where, endsAt=ends)
-        if self.standing(set_id, window):
-            raise Refused("RootExists", **where)
-        vetoes = self.vetoes(set_id, window)
-        if vetoes == 2:
-            raise Refused("WindowVetoed", **where)
-        if attempt != vetoes:
-            raise Refused("WrongAttempt", **where, attempt=attempt, due=vetoes)
-        deadline = self.posting_ends(set_id, window)
-        if self.now >= deadline:
-            raise Refused("WindowClosed", **where, deadline=deadline)
-        capacities = len({report.capacity for report in reports})
-        many = penalized >= rules.mass_minimum
-        mass = many and penalized * BPS > rules.mass_share_bps * capacities
-        final_at = self.now + rules.finality_delay
-        held_until = final_at + rules.mass_delay if mass else 0
-        self.roots.setdefault((set_id, window), []).append(Root(reports, final_at, held_until))
+    def post_root(self, statement: TelemetryRoot, tree: ReportTree) -> None:
+        """Takes a root that a quorum signed."""
+        window = self.sets[statement.set_id].window(statement.window)
+        self._accept(window.refusal_of_post(self.now, statement))
+        window.post(self.now, statement)
+        self.trees[tree.root] = tree
 
     def veto(self, caller: Account, set_id: int, window: int) -> None:
         """The guardian takes a root back that is not final."""
         self._check_guardian(caller)
-        root = self._existing_root(set_id, window)
-        if self.now >= root.final_at:
-            raise Refused("RootFinal", setId=set_id, window=window, finalAt=root.final_at)
-        root.vetoed = True
+        model = self.sets[set_id].window(window)
+        self._accept(model.refusal_of_veto(self.now))
+        model.veto(self.now)
 
     def waive_penalties(self, caller: Account, set_id: int, window: int) -> None:
         """The guardian lets go of the penalties of a window in which very many failed."""
         self._check_guardian(caller)
-        root, where = self._existing_root(set_id, window), {"setId": set_id, "window": window}
-        if not root.held_until:
-            raise Refused("NotMass", **where)
-        if self.now >= root.held_until:
-            raise Refused("HoldEnded", **where, heldUntil=root.held_until)
-        if root.waived:
-            raise Refused("AlreadyWaived", **where)
-        root.waived = True
+        model = self.sets[set_id].window(window)
+        self._accept(model.refusal_of_waiver(self.now))
+        model.waive(self.now)
+
+    @staticmethod
+    def _accept(refusal: Refusal | None) -> None:
+        if refusal is not None:
+            name, inputs = refusal
+            raise Refused(name, **inputs)
 
     def pause(self, caller: Account, capacity_id: int) -> None:
         """The guardian bars new leases of a capacity for a week."""
@@ -1162,12 +1108,6 @@ class Market:
         if caller != GUARDIAN:
             raise Refused("NotGuardian", caller=caller)
 
-    def _existing_root(self, set_id: int, window: int) -> Root:
-        root = self.standing(set_id, window)
-        if root is None:
-            raise Refused("NoRoot", setId=set_id, window=window)
-        return root
-
     # Settling
 
     def settle(self, report: Report) -> None:
@@ -1184,13 +1124,15 @@ class Market:
         later, and passes over those that are known. `proved` says whether their proof is good."""
         if not reports:
             return
-        where = [self._place_of(report) for report in reports]
-        for index, place in enumerate(where):
-            if place != where[0]:
-                raise Refused("OtherWindow", index=index, setId=place[0], window=place[1])
-        leaves = self._open_leaves(*where[0])
-        if not proved or not leaves.issuperset(reports):
-            raise Refused("NotAllInRoot", setId=where[0][0], window=where[0][1])
+        windows = [self._window_for(report) for report in reports]
+        first = {"setId": windows[0].set_id, "window": windows[0].window}
+        for index, each in enumerate(windows):
+            other = {"setId": each.set_id, "window": each.window}
+            if other != first:
+                raise Refused("OtherWindow", index=index, **other)
+        leaves = self._shown_leaves(windows[0])
+        if not proved or not set(leaves).issuperset(reports):
+            raise Refused("NotAllInRoot", **first)
         for report in reports:
             capacity = self.capacities[report.capacity]
             if report.epoch == capacity.next_epoch:
@@ -1198,13 +1140,13 @@ class Market:
             elif report.epoch > capacity.next_epoch:
                 capacity.records.setdefault(report.epoch, report)
 
-    def _place_of(self, report: Report) -> tuple[int, int]:
-        """The set and window that a report is of."""
+    def _window_for(self, report: Report) -> WindowModel:
+        """The window that a report is of."""
         self._check_reading(report)
         capacity, epoch = self.capacity(report.capacity), report.epoch
         if epoch >= capacity.lifetime:
             raise Refused("BadRange", start=epoch, end=epoch + 1, lifetime=capacity.lifetime)
-        return capacity.attestors, self.window_of(capacity, epoch)
+        return self.window_of(capacity, epoch)
 
     def record(self, report: Report) -> None:
         """Keeps a report until its epoch's turn."""
@@ -1288,21 +1230,24 @@ class Market:
             if value > most:
                 raise Refused("ReportOutOfRange", field=name, value=value)
 
-    def _open_leaves(self, set_id: int, window: int, *, late: bool = False) -> frozenset[Report]:
+    def _shown_leaves(self, window: WindowModel, *, late: bool = False) -> tuple[Report, ...]:
         """The reports that can be shown now, or in which a penalty can still be found."""
-        root, where = self._existing_root(set_id, window), {"setId": set_id, "window": window}
-        if self.now < root.final_at:
-            raise Refused("RootNotFinal", **where, finalAt=root.final_at)
-        deadline = self.sets[set_id].reveal_ends(window)
+        where = {"setId": window.set_id, "window": window.window}
+        if window.root is None:
+            raise Refused("NoRoot", **where)
+        if self.now < window.final_at:
+            raise Refused("RootNotFinal", **where, finalAt=window.final_at)
+        deadline = window.rules.reveal_ends(window.window)
         if self.now >= deadline and not late:
             raise Refused("RevealClosed", **where, deadline=deadline)
-        return root.leaves
+        return self.trees[window.root.statement.root].reports
 
     def _verify(self, capacity: Capacity, report: Report, *, late: bool = False) -> None:
         self._check_reading(report)
-        set_id, window = capacity.attestors, self.window_of(capacity, report.epoch)
-        if report not in self._open_leaves(set_id, window, late=late):
-            raise Refused("NotInRoot", setId=set_id, window=window)
+        window = self.window_of(capacity, report.epoch)
+        if report not in self._shown_leaves(window, late=late):
+            where = {"setId": window.set_id, "window": window.window}
+            raise Refused("NotInRoot", **where, leaf=report.leaf)
 
     # Punishing
 

@@ -92,6 +92,10 @@ class CapacityConfig(NamedTuple):
     stablecoin: Any
     payee: Any
     tiers: tuple[Tier, ...]
+    penalty_below_bps: int = 0
+    penalty_per_unit: int = 0
+    curtailment_epochs: int = 0
+    curtailment_credit_bps: int = 0
 
 
 class LeaseRequest(NamedTuple):

@@ -10,13 +10,14 @@ import pytest
 from derrick.market import (
     DAY,
     TELEMETRY_RULES,
+    TELEMETRY_THRESHOLD,
     CapacityConfig,
     LeaseRequest,
     Term,
     Tier,
     ascii_bytes,
 )
-from derrick.telemetry import CapacityUnits, Report, ReportTree, TelemetryRoot, attest
+from derrick.telemetry import CapacityUnits, Report, ReportTree, attest
 
 PRICE = 400_000_000
 """Rent per unit and epoch under term 0: 400 dollars a day."""
@@ -39,6 +40,7 @@ class Bench:
     index: Any
     telemetry: Any
     capacity: Any
+    bond: Any
     lease: Any
     config: CapacityConfig
 
@@ -80,7 +82,7 @@ class Bench:
         """Let the attestors say how many units of a capacity there are."""
         nonce, deadline = self.capacity.attestationNonce(capacity), self.lane.time + DAY
         set_id = self.capacity.serviceLevelOf(capacity).attestorSet
-        threshold = self.telemetry.setOf(set_id).config[0]
+        threshold = self.telemetry.setOf(set_id).threshold
         statement = CapacityUnits(
             self.capacity.provider.chain_id,
             self.capacity.address,
@@ -104,24 +106,19 @@ class Bench:
         self.post_tree(tree, window)
         return tree
 
-    def post_tree(self, tree: ReportTree, window: int) -> None:
-        """Let the attestors sign the root of an ended window."""
-        statement = TelemetryRoot(
+    def post_tree(self, tree: ReportTree, window: int, penalty_below: int = 0) -> None:
+        """Let the attestors sign the root of an ended window, and wait until it is final."""
+        statement = tree.statement(
             self.telemetry.provider.chain_id,
             self.telemetry.address,
             1,
             window,
-            tree.root,
             "ipfs://reports",
+            penalty_below,
         )
-        self.telemetry.postRoot(
-            1,
-            window,
-            tree.root,
-            "ipfs://reports",
-            attest(statement, self.attestors[:2]),
-            sender=self.owner,
-        )
+        quorum = attest(statement, self.attestors[:2])
+        self.telemetry.postRoot(statement.as_tuple(), quorum, sender=self.owner)
+        self.lane.mine(at=self.lane.time + TELEMETRY_RULES.finality_delay)
 
     def settle(self, epoch: int, uptime_bps: int = 10_000, capacity: int = 1) -> Any:
         """Report an epoch and settle it; returns the receipt."""
@@ -139,14 +136,18 @@ def bench(project, lane, owner, operator, attestors):
     index = project.ComputeIndex.deploy(owner, sender=owner)
     telemetry = project.TelemetryOracle.deploy(owner, sender=owner)
     members = sorted((a.address for a in attestors[:3]), key=lambda a: int(a, 16))
-    telemetry.createSet(members, TELEMETRY_RULES.as_tuple(), sender=owner)
+    telemetry.createSet(members, TELEMETRY_THRESHOLD, TELEMETRY_RULES.as_tuple(), sender=owner)
     deed_renderer = project.DeedRenderer.deploy(sender=owner)
     capacity = project.ComputeCapacity.deploy(
         stablecoins, index, telemetry, deed_renderer, sender=owner
     )
-    edits = project.LeaseEdits.deploy(capacity, telemetry, sender=owner)
-    lease_renderer = project.LeaseRenderer.deploy(sender=owner)
-    lease = project.ComputeLease.deploy(capacity, telemetry, edits, lease_renderer, sender=owner)
+    bond = project.ServiceBond.deploy(capacity, sender=owner)
+    known = (capacity, telemetry, bond)
+    edits = project.LeaseEdits.deploy(*known, sender=owner)
+    settlement = project.LeaseSettlement.deploy(*known, sender=owner)
+    renderer = project.LeaseRenderer.deploy(sender=owner)
+    lease = project.ComputeLease.deploy(*known, edits, settlement, renderer, sender=owner)
+    bond.bind(lease, sender=owner)
     config = CapacityConfig(
         hardware_class=ascii_bytes("H100-SXM-80GB", 32),
         site=ascii_bytes("OK-1", 8),
@@ -180,6 +181,7 @@ def bench(project, lane, owner, operator, attestors):
         index,
         telemetry,
         capacity,
+        bond,
         lease,
         config,
     )
