@@ -193,7 +193,7 @@ def miswired(market: Market, owner: Any) -> list[str]:
             "INDEX": market.index,
             "TELEMETRY": market.telemetry,
         },
-        "bond": {"CAPACITY": market.capacity, "ENGINE": market.lease},
+        "bond": {"CAPACITY": market.capacity, "engine": market.lease},
         "lease": {
             "CAPACITY": market.capacity,
             "TELEMETRY": market.telemetry,

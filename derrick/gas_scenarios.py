@@ -84,9 +84,7 @@ class Bench:
         self.registrar = lane.contract(self.market.registrar)
         self.vault = lane.contract(self.market.vault)
         members = [a.address for a in self.attestors]
-        self.telemetry.send(
-            "createSet", members, 3, TELEMETRY_RULES.as_tuple(), sender=self.owner
-        )
+        self.telemetry.send("createSet", members, 3, TELEMETRY_RULES.as_tuple(), sender=self.owner)
         feed = self.owner.deploy(ape.project.PriceFeed, 8, INDEX_PRICE)
         self.market.index.setFeed(CLASS, feed, 90 * DAY, sender=self.owner)
         terms = ClassTerms(6_000, 200, 1_000, 2_000, 8_000_000)
@@ -173,9 +171,7 @@ class Bench:
         uri = "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
         statement = tree.statement(ape.chain.chain_id, self.telemetry.address, 1, window, uri)
         quorum = attest(statement, self.attestors[:3])
-        receipt = self.telemetry.send(
-            "postRoot", statement.as_tuple(), quorum, sender=self.owner
-        )
+        receipt = self.telemetry.send("postRoot", statement.as_tuple(), quorum, sender=self.owner)
         self.lane.mine(at=self.lane.time + TELEMETRY_RULES.finality_delay)
         return report.as_tuple(), tree.proof(report), receipt.gas_used
 

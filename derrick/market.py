@@ -44,7 +44,7 @@ from derrick.structs import (
     VaultConfig,
     ascii_bytes,
 )
-from derrick.telemetry import CapacityUnits, Report, ReportTree, TelemetryRoot, attest
+from derrick.telemetry import CapacityUnits, Report, ReportTree, attest
 
 __all__ = [
     "BLACKOUT_CREDIT_BPS",
@@ -264,6 +264,8 @@ def deploy_market(
             on_deployed(handle, made[handle])
     del made["owner"]
     market = Market(stablecoin=stablecoin, **made)
+    if market.bond.engine() == NOBODY:
+        market.bond.bind(market.lease, sender=deployer)
     if _address(deployer) == _address(owner):
         for _, call in owner_calls(market, treasury or owner, rules):
             call(deployer)

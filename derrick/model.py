@@ -13,7 +13,7 @@ Checks stand in the contracts' order. Accounts are names; amounts are base units
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -1280,9 +1280,7 @@ class Market:
         capacity.in_penalty.add(epoch)
         self._punish(capacity, epoch)
 
-    def claim_penalty(
-        self, caller: Account, lease_id: int, epoch: int, receiver: Account
-    ) -> int:
+    def claim_penalty(self, caller: Account, lease_id: int, epoch: int, receiver: Account) -> int:
         """Pays a lease's units what an epoch in penalty owes them."""
         lease = self.lease_of(lease_id)
         self._check_tenant(caller, lease)
@@ -1314,9 +1312,7 @@ class Market:
         until = capacity.ends_at(epoch) + CLAIM_PERIOD
         waived = self.penalties_of(capacity, epoch)[0] is Penalties.WAIVED
         if not waived and self.now < until:
-            raise Refused(
-                "StillClaimable", capacity=capacity_id, epoch=epoch, claimableUntil=until
-            )
+            raise Refused("StillClaimable", capacity=capacity_id, epoch=epoch, claimableUntil=until)
         penalty.freed = True
         return self.bond.free(capacity_id, epoch)
 

@@ -19,6 +19,8 @@ import {Calendar} from "./Calendar.sol";
 import {Funding} from "./Funding.sol";
 import {LeaseBook} from "./LeaseBook.sol";
 import {LeaseEdits} from "./LeaseEdits.sol";
+import {Ledger} from "./Ledger.sol";
+import {Level} from "./Level.sol";
 import {LeaseSettlement} from "./LeaseSettlement.sol";
 import {Settling} from "./Settling.sol";
 
@@ -151,7 +153,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
         int256 rate = int256(_rateOf(signed)); // below 2^103
         _rentDeltas[capacity][signed.start] += rate;
         _rentDeltas[capacity][signed.fundedTo] -= rate;
-        _leases[leaseId] = signed;
+        _write(leaseId, signed);
         _mint(request.tenant, leaseId);
         emit Leased(leaseId, capacity, request.tenant, msg.sender, signed, paid);
 
@@ -237,7 +239,8 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
         uint256 fundedTo = epochs == max ? signed.end : signed.fundedTo + epochs;
         _moveFunding(capacity, signed.fundedTo, fundedTo, rate);
         _intakes[capacity].paidIn += paid.toUint192();
-        _leases[leaseId].fundedTo = uint32(fundedTo); // at most its end
+        signed.fundedTo = uint32(fundedTo); // at most its end
+        _write(leaseId, signed);
         emit ToppedUp(leaseId, msg.sender, fundedTo, paid);
         emit MetadataUpdate(leaseId);
 
@@ -252,20 +255,22 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     function settle(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external {
         // Check
         uint256 capacity = report.capacity;
-        IComputeCapacity.ServiceLevel memory level = _levels[capacity];
+        uint256 uptimeBps = report.uptimeBps;
+        Level level = _levels[capacity];
         // Whatever is not plainly healthy, or the capacity's first, is the module's.
-        if (report.uptimeBps < level.healthyBps || report.curtailed || level.epochLength == 0) {
+        if (uptimeBps < level.healthyBpsOf() || report.curtailed || !level.isKnown()) {
             _run(SETTLEMENT);
         }
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
+        Ledger ledger = _ledgers[capacity];
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, ledger);
         require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
-        _requireReading(report);
-        uint256 window = EpochClock.windowOf(endsAt, level.windowLength);
-        bytes27 root = _openRoot(level, window);
-        _requireInRoot(root, level.attestorSet, window, report, proof);
+        (uint256 loadBps, uint256 energyWh) = (report.loadBps, report.energyWh);
+        _requireReading(uptimeBps, loadBps, energyWh);
+        _requireShown(level, level.windowOf(endsAt), report, proof);
 
         // Effect
-        _closeHealthy(capacity, epoch, level.units, report);
+        _read(capacity, level, epoch, uptimeBps, loadBps, energyWh);
+        _closeHealthy(capacity, epoch, ledger, uptimeBps, loadBps, energyWh);
     }
 
     // ------------------------------------------------------------------ by the modules
@@ -346,7 +351,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     function release(uint256 capacity) external returns (uint256 amount) {
         (address payee, address stablecoin) = CAPACITY.payeeOf(capacity);
         Outflow memory outflow = _outflows[capacity];
-        amount = _ledgers[capacity].earned - outflow.released;
+        amount = _ledgers[capacity].earnedOf() - outflow.released;
         if (amount == 0) return 0;
 
         outflow.released += amount.toUint128();
@@ -359,13 +364,15 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     function claimCredit(uint256 leaseId, address receiver) external returns (uint256 amount) {
         // Check
         uint256 creditedTo;
-        (amount, creditedTo) = _creditOf(leaseId, _leaseOf(leaseId));
+        Lease memory signed = _leaseOf(leaseId);
+        (amount, creditedTo) = _creditOf(leaseId, signed);
         _requireTenant(leaseId);
         require(receiver != address(0) && receiver != address(this), BadReceiver(receiver));
         if (amount == 0) return 0;
 
         // Effect
-        _leases[leaseId].creditedTo = uint32(creditedTo); // at most the lease's end
+        signed.creditedTo = uint32(creditedTo); // at most the lease's end
+        _write(leaseId, signed);
         uint256 capacity = capacityOf(leaseId);
         Outflow memory outflow = _outflows[capacity];
         outflow.creditsPaid += amount.toUint128();
@@ -409,7 +416,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
 
     /// @inheritdoc IComputeLease
     function isActive(uint256 leaseId, address who) external view returns (bool) {
-        Lease memory signed = _leases[leaseId];
+        Lease memory signed = _leaseAt(leaseId);
         if (signed.end == 0) return false;
         uint256 earliest = _earliest(capacityOf(leaseId));
         if (earliest <= signed.start || earliest > signed.fundedTo) return false;
@@ -490,17 +497,17 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
 
     /// @inheritdoc IComputeLease
     function earnedOf(uint256 capacity) external view returns (uint256) {
-        return _ledgers[capacity].earned;
+        return _ledgers[capacity].earnedOf();
     }
 
     /// @inheritdoc IComputeLease
     function revenueOf(uint256 capacity) external view returns (uint256 earned, uint256 released) {
-        return (_ledgers[capacity].earned, _outflows[capacity].released);
+        return (_ledgers[capacity].earnedOf(), _outflows[capacity].released);
     }
 
     /// @inheritdoc IComputeLease
     function settledTo(uint256 capacity) external view returns (uint256 nextEpoch, uint256 rate) {
-        return (_ledgers[capacity].nextEpoch, _ledgers[capacity].rate);
+        return (_ledgers[capacity].nextEpochOf(), _ledgers[capacity].rateOf());
     }
 
     /// @inheritdoc IComputeLease
@@ -528,7 +535,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
 
     /// @inheritdoc IComputeLease
     function performanceOf(uint256 capacity) external view returns (Performance memory) {
-        return _performances[capacity];
+        return _meters[capacity].performance();
     }
 
     /// @inheritdoc IComputeLease
@@ -540,14 +547,14 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     function claimableOf(uint256 leaseId, uint256 epoch) external view returns (uint256 amount) {
         amount = _penaltyFor(leaseId, _leaseOf(leaseId), epoch);
         if (amount == 0) return 0;
-        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(capacityOf(leaseId), epoch);
+        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(_levelAt(capacityOf(leaseId)), epoch);
         if (state != ITelemetryOracle.Penalties.CLAIMABLE) return 0;
     }
 
     /// @inheritdoc IComputeLease
     function penaltyDeadlineOf(uint256 capacity, uint256 epoch) external view returns (uint256) {
-        IComputeCapacity.ServiceLevel memory level = _clockOf(capacity);
-        return _penaltyDeadline(level, _windowOf(level, epoch));
+        Level level = _levelAt(capacity);
+        return level.penaltyDeadline(level.windowOf(level.endOf(epoch.toUint32())));
     }
 
     /// @inheritdoc IComputeLease

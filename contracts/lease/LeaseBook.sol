@@ -9,9 +9,11 @@ import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {ILeaseTypes} from "interfaces/ILeaseTypes.sol";
 import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
-import {EpochClock} from "../libraries/EpochClock.sol";
 import {Calendar} from "./Calendar.sol";
 import {Funding} from "./Funding.sol";
+import {Ledger} from "./Ledger.sol";
+import {Level, levelOf} from "./Level.sol";
+import {Meter} from "./Meter.sol";
 
 /// @title What the lease engine and its modules keep, and the steps that they share
 /// @dev ComputeLease runs LeaseEdits and LeaseSettlement by delegatecall: all inherit this first and
@@ -30,16 +32,6 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     uint256 internal constant CLAIMS_PER_WORD = 256;
     /// @dev Beside a token's owner: the lease took units from others.
     uint96 internal constant HAS_EVICTED = 1;
-
-    /// @dev What settling an epoch moves: one word. `rate` is below 2^15 units at 2^85; rents of 2^17
-    /// epochs sum to less than 2^117, and forfeited deposits stop at 2^119 (see `_forfeit`).
-    /// `inPenalty` says so of the newest settled epoch.
-    struct Ledger {
-        uint24 nextEpoch;
-        uint104 rate;
-        uint120 earned;
-        bool inPenalty;
-    }
 
     /// @dev What signing a lease writes beside it: one word. `paidIn` is what tenants paid in, less
     /// what was credited to refunds: below 2^30 leases of 2^112 each. No epoch from `leasedTo` on is
@@ -79,12 +71,13 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     /// @inheritdoc ILeaseTypes
     IServiceBond public immutable BOND;
 
-    mapping(uint256 leaseId => Lease) internal _leases;
+    /// @dev One word each; see `_leaseAt` and `_write`.
+    mapping(uint256 leaseId => uint256 word) internal _leases;
     mapping(uint256 leaseId => Use) internal _uses;
     mapping(uint256 capacity => Ledger) internal _ledgers;
     /// @dev A copy of what never changes, made at the first settlement: later calls save one.
-    mapping(uint256 capacity => IComputeCapacity.ServiceLevel) internal _levels;
-    mapping(uint256 capacity => Performance) internal _performances;
+    mapping(uint256 capacity => Level) internal _levels;
+    mapping(uint256 capacity => Meter) internal _meters;
     mapping(uint256 capacity => Intake) internal _intakes;
     mapping(uint256 capacity => Outflow) internal _outflows;
     mapping(uint256 capacity => mapping(uint256 word => uint256 lanes)) internal _calendars;
@@ -114,7 +107,7 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     // ------------------------------------------------------------------ looking up
 
     function _leaseOf(uint256 leaseId) internal view returns (Lease memory signed) {
-        signed = _leases[leaseId];
+        signed = _leaseAt(leaseId);
         require(signed.end != 0, UnknownLease(leaseId));
     }
 
@@ -134,18 +127,15 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
         require(!signed.isLapsed(earliest), LeaseLapsed(leaseId, signed.fundedTo));
     }
 
-    /// @dev The clock of a capacity, from the copy if there is one.
-    function _clockOf(
-        uint256 capacity
-    ) internal view returns (IComputeCapacity.ServiceLevel memory level) {
+    /// @dev The service level of a capacity, from the copy if there is one.
+    function _levelAt(uint256 capacity) internal view returns (Level level) {
         level = _levels[capacity];
-        if (level.epochLength == 0) level = CAPACITY.serviceLevelOf(capacity);
+        if (!level.isKnown()) level = levelOf(CAPACITY.serviceLevelOf(capacity));
     }
 
     /// @dev The first epoch that has not begun: what edits may touch, and no other.
     function _earliest(uint256 capacity) internal view returns (uint256) {
-        IComputeCapacity.ServiceLevel memory level = _clockOf(capacity);
-        return EpochClock.firstUnbegun(level.origin, level.epochLength, block.timestamp);
+        return _levelAt(capacity).firstUnbegun();
     }
 
     /// @dev Rent per epoch of all its units: below 2^103.
@@ -168,6 +158,33 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
         stop = earliest.max(signed.start) + term.noticeEpochs;
         if (_getExtraData(leaseId) == HAS_EVICTED) stop = stop.max(uint256(signed.start) + 1);
         require(stop < signed.end, LeaseOver(leaseId, signed.end));
+    }
+
+    /// @dev All zeros if there is none.
+    function _leaseAt(uint256 leaseId) internal view returns (Lease memory signed) {
+        uint256 word = _leases[leaseId];
+        // Each field is cut to the width of its place.
+        signed.start = uint32(word);
+        signed.end = uint32(word >> 32);
+        signed.fundedTo = uint32(word >> 64);
+        signed.creditedTo = uint32(word >> 96);
+        signed.units = uint16(word >> 128);
+        signed.term = uint8(word >> 144);
+        signed.depositEpochs = uint16(word >> 152);
+        signed.rent = uint88(word >> 168);
+    }
+
+    /// @dev In one write, where the compiler would make one a field.
+    function _write(uint256 leaseId, Lease memory signed) internal {
+        _leases[leaseId] =
+            uint256(signed.start) |
+            (uint256(signed.end) << 32) |
+            (uint256(signed.fundedTo) << 64) |
+            (uint256(signed.creditedTo) << 96) |
+            (uint256(signed.units) << 128) |
+            (uint256(signed.term) << 144) |
+            (uint256(signed.depositEpochs) << 152) |
+            (uint256(signed.rent) << 168);
     }
 
     // ------------------------------------------------------------------ steps of both
@@ -215,7 +232,7 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
         Lease memory signed
     ) internal view returns (uint256 amountDown, uint256 creditedTo) {
         uint256 capacity = _capacityOf(leaseId);
-        creditedTo = FixedPointMathLib.min(signed.fundedTo, _ledgers[capacity].nextEpoch);
+        creditedTo = FixedPointMathLib.min(signed.fundedTo, _ledgers[capacity].nextEpochOf());
         if (creditedTo <= signed.creditedTo) return (0, signed.creditedTo);
         uint256 bps =
             _creditSumBelow(capacity, creditedTo) - _creditSumBelow(capacity, signed.creditedTo);

@@ -11,10 +11,10 @@ import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {ILeaseEdits} from "interfaces/ILeaseEdits.sol";
 import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
-import {EpochClock} from "../libraries/EpochClock.sol";
 import {Calendar} from "./Calendar.sol";
 import {Funding} from "./Funding.sol";
 import {LeaseBook} from "./LeaseBook.sol";
+import {Ledger, ledgerOf} from "./Ledger.sol";
 
 /// @title The part of the lease engine that ends, splits and merges leases
 /// @notice See ILeaseEdits for the whole documentation. ComputeLease runs this code by delegatecall,
@@ -175,7 +175,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         Lease memory signed
     ) internal view returns (uint256) {
         uint256 capacity = _capacityOf(leaseId);
-        uint256 to = FixedPointMathLib.min(signed.fundedTo, _ledgers[capacity].nextEpoch);
+        uint256 to = FixedPointMathLib.min(signed.fundedTo, _ledgers[capacity].nextEpochOf());
         uint256 from = to.zeroFloorSub(CAUSE_EPOCHS).max(signed.start);
         if (from >= to) return 0;
         return _creditSumBelow(capacity, to) - _creditSumBelow(capacity, from);
@@ -185,8 +185,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
     function _requireConsent(uint256 leaseId, uint256 stop) internal view {
         (address user, uint256 expires) = _userOf(leaseId);
         if (user == address(0) || user == msg.sender) return;
-        IComputeCapacity.ServiceLevel memory level = _clockOf(_capacityOf(leaseId));
-        uint256 stopsAt = EpochClock.startOf(level.origin, level.epochLength, stop);
+        uint256 stopsAt = _levelAt(_capacityOf(leaseId)).startOf(stop);
         require(expires < stopsAt, UserHolds(leaseId, user, expires));
     }
 
@@ -225,7 +224,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
             signed.end = uint32(moved.end); // below its end until now
             signed.fundedTo = uint32(moved.end);
             signed.depositEpochs = 0;
-            _leases[leaseId] = signed;
+            _write(leaseId, signed);
             emit MetadataUpdate(leaseId);
         }
         emit LeaseEnded(leaseId, ending, moved.end, collected, refunded, forfeited);
@@ -239,9 +238,15 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
     /// settlement can never fail for their sake.
     function _forfeit(uint256 capacity, uint256 amount) internal {
         if (amount == 0) return;
-        uint256 earned = _ledgers[capacity].earned + amount;
+        Ledger ledger = _ledgers[capacity];
+        uint256 earned = ledger.earnedOf() + amount;
         require(earned <= MAX_FORFEITED, Overdrawn(capacity, MAX_FORFEITED, earned));
-        _ledgers[capacity].earned = uint120(earned);
+        _ledgers[capacity] = ledgerOf(
+            ledger.nextEpochOf(),
+            ledger.rateOf(),
+            earned,
+            ledger.isInPenalty()
+        );
     }
 
     // ------------------------------------------------------------------ refunds
@@ -337,7 +342,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
             signed.fundedTo = other.fundedTo;
             if (other.creditedTo > other.start) signed.creditedTo = other.creditedTo;
         }
-        _leases[leaseId] = signed;
+        _write(leaseId, signed);
         _setExtraData(leaseId, flags);
         delete _leases[part];
         _removeUser(part);
@@ -422,8 +427,8 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         Intake memory intake = _intakes[capacity];
         part = _nextLeaseId(capacity, intake);
         _intakes[capacity] = intake;
-        _leases[leaseId] = kept;
-        _leases[part] = split;
+        _write(leaseId, kept);
+        _write(part, split);
         _mint(_ownerOf(leaseId), part);
         if (flags != 0) _setExtraData(part, flags);
         _inheritClaims(leaseId, part, split);
@@ -440,7 +445,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         uint256 capacity,
         Lease memory signed
     ) internal view returns (uint256 from, uint256 to) {
-        uint256 settled = FixedPointMathLib.min(signed.end, _ledgers[capacity].nextEpoch);
+        uint256 settled = FixedPointMathLib.min(signed.end, _ledgers[capacity].nextEpochOf());
         from = signed.start / CLAIMS_PER_WORD;
         to = settled <= signed.start ? from : (settled - 1) / CLAIMS_PER_WORD + 1;
     }
@@ -455,11 +460,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
     }
 
     /// @dev Of two leases of the same epochs, both have claimed the same.
-    function _requireClaimsAlike(
-        uint256 leaseId,
-        uint256 part,
-        Lease memory signed
-    ) internal view {
+    function _requireClaimsAlike(uint256 leaseId, uint256 part, Lease memory signed) internal view {
         (uint256 from, uint256 to) = _claimWords(_capacityOf(leaseId), signed);
         for (uint256 word = from; word < to; ++word) {
             uint256 differing = _penaltyClaims[leaseId][word] ^ _penaltyClaims[part][word];

@@ -11,19 +11,18 @@ import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {ILeaseSettlement} from "interfaces/ILeaseSettlement.sol";
 import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
-import {EpochClock} from "../libraries/EpochClock.sol";
 import {ReportLeaf} from "../libraries/ReportLeaf.sol";
 import {SlaSchedule} from "../libraries/SlaSchedule.sol";
 import {Calendar} from "./Calendar.sol";
 import {LeaseBook} from "./LeaseBook.sol";
-import {Performance as Averages} from "./Performance.sol";
+import {Ledger, ledgerOf} from "./Ledger.sol";
+import {Level, levelOf} from "./Level.sol";
 import {Settling} from "./Settling.sol";
 
 /// @title The part of the lease engine that settles what is not plainly healthy
 /// @notice See ILeaseSettlement for the whole documentation. ComputeLease runs this code by
 /// delegatecall, on its own storage; called directly, it refuses.
 contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
-    using Averages for ITelemetryOracle.Report;
     using Calendar for mapping(uint256 word => uint256 lanes);
     using Checkpoints for Checkpoints.Trace224;
     using FixedPointMathLib for uint256;
@@ -51,10 +50,11 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         bytes32[] calldata proof
     ) external onlyProxy {
         uint256 capacity = report.capacity;
-        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
+        Level level = _known(capacity);
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, _ledgers[capacity]);
         require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
-        _requireShown(level, endsAt, report, proof);
+        _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
+        _requireShown(level, level.windowOf(endsAt), report, proof);
 
         _closeReported(capacity, level, report);
     }
@@ -71,7 +71,7 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         for (uint256 i; i < reports.length; ++i) {
             ITelemetryOracle.Report calldata report = reports[i];
             uint256 capacity = report.capacity;
-            uint256 next = _ledgers[capacity].nextEpoch;
+            uint256 next = _ledgers[capacity].nextEpochOf();
             if (report.epoch < next) continue;
             if (report.epoch == next) _closeReported(capacity, _levels[capacity], report);
             else if (!_records[capacity][report.epoch].shown) _record(capacity, report);
@@ -86,12 +86,14 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         // Check
         uint256 capacity = report.capacity;
         uint256 epoch = report.epoch;
-        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
-        uint256 next = _ledgers[capacity].nextEpoch;
+        Level level = _known(capacity);
+        uint256 next = _ledgers[capacity].nextEpochOf();
         require(epoch >= next, NotNextEpoch(capacity, epoch, next));
-        require(epoch < level.lifetimeEpochs, BadRange(epoch, epoch + 1, level.lifetimeEpochs));
+        _requireWithin(level, epoch, epoch + 1);
         require(!_records[capacity][epoch].shown, AlreadyRecorded(capacity, epoch));
-        _requireShown(level, _endedAt(capacity, level, epoch), report, proof);
+        uint256 endsAt = _endedAt(capacity, level, epoch);
+        _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
+        _requireShown(level, level.windowOf(endsAt), report, proof);
 
         // Effect
         _record(capacity, report);
@@ -117,8 +119,8 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
 
     /// @inheritdoc ILeaseSettlement
     function settleMissing(uint256 capacity) external onlyProxy {
-        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level);
+        Level level = _known(capacity);
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, _ledgers[capacity]);
         Record memory kept = _records[capacity][epoch];
         ITelemetryOracle.Report memory report;
         report.capacity = capacity;
@@ -130,17 +132,17 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
             report.curtailed = kept.curtailed;
             return _closeReported(capacity, level, report);
         }
-        ITelemetryOracle.Status status = TELEMETRY.statusOf(level.attestorSet, endsAt);
-        require(
-            status == ITelemetryOracle.Status.MISSING || status == ITelemetryOracle.Status.BLACKOUT,
-            ReportStillPossible(capacity, epoch, status)
-        );
+        ITelemetryOracle.Status status = TELEMETRY.statusOf(level.attestorSetOf(), endsAt);
         if (status == ITelemetryOracle.Status.MISSING) {
             // No proof, no pay; and what was not shown counts as what it may hide.
             _penalties[capacity][epoch].state = PenaltyState.UNSHOWN;
-            _performances[capacity] = report.added(_performances[capacity], level.units);
+            _read(capacity, level, epoch, 0, 0, 0);
             _close(capacity, report, BPS, false, status);
         } else {
+            require(
+                status == ITelemetryOracle.Status.BLACKOUT,
+                ReportStillPossible(capacity, epoch, status)
+            );
             // Tenants do not gain from an outage of the attestors.
             uint256 bps = CAPACITY.serviceFaultsOf(capacity).blackoutCreditBps;
             _close(capacity, report, bps, false, status);
@@ -150,44 +152,32 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     /// @inheritdoc ILeaseSettlement
     function passIdle(uint256 capacity, uint256 to) external onlyProxy {
         // Check
-        IComputeCapacity.ServiceLevel memory level = _levelOf(capacity);
-        Ledger memory ledger = _ledgers[capacity];
-        uint256 from = ledger.nextEpoch;
+        Level level = _known(capacity);
+        Ledger ledger = _ledgers[capacity];
+        uint256 from = ledger.nextEpochOf();
         if (to <= from) return;
-        require(to <= level.lifetimeEpochs, BadRange(from, to, level.lifetimeEpochs));
+        _requireWithin(level, from, to);
         _endedAt(capacity, level, to - 1);
         uint256 used = _calendars[capacity].firstUsed(from, to);
         require(used == to, EpochNotIdle(capacity, used));
 
         // Effect. Nothing leased, nothing owed: every rent that was running has ended by `from`.
-        if (ledger.inPenalty) _setInPenalty(capacity, ledger, false);
-        ledger.nextEpoch = to.toUint24();
-        ledger.rate = 0;
-        _ledgers[capacity] = ledger;
+        _setInPenalty(capacity, ledger, false);
+        _ledgers[capacity] = ledgerOf(to, 0, ledger.earnedOf(), false);
         emit IdleEpochsPassed(capacity, from, to);
     }
 
     /// @dev The capacity's service level, copied from the deeds once.
-    function _levelOf(
-        uint256 capacity
-    ) internal returns (IComputeCapacity.ServiceLevel memory level) {
+    function _known(uint256 capacity) internal returns (Level level) {
         level = _levels[capacity];
-        if (level.epochLength == 0) {
-            level = CAPACITY.serviceLevelOf(capacity);
+        if (!level.isKnown()) {
+            level = levelOf(CAPACITY.serviceLevelOf(capacity));
             _levels[capacity] = level;
         }
     }
 
-    function _requireShown(
-        IComputeCapacity.ServiceLevel memory level,
-        uint256 endsAt,
-        ITelemetryOracle.Report calldata report,
-        bytes32[] calldata proof
-    ) internal view {
-        _requireReading(report);
-        uint256 window = EpochClock.windowOf(endsAt, level.windowLength);
-        bytes27 root = _openRoot(level, window);
-        _requireInRoot(root, level.attestorSet, window, report, proof);
+    function _requireWithin(Level level, uint256 from, uint256 to) internal pure {
+        require(to <= level.lifetimeOf(), BadRange(from, to, level.lifetimeOf()));
     }
 
     /// @dev All reports stand in the root of the one window that the first is of.
@@ -213,11 +203,11 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     function _placeOf(
         ITelemetryOracle.Report calldata report
     ) internal returns (uint256 setId, uint256 window) {
-        _requireReading(report);
-        IComputeCapacity.ServiceLevel memory level = _levelOf(report.capacity);
+        _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
+        Level level = _known(report.capacity);
         uint256 epoch = report.epoch;
-        require(epoch < level.lifetimeEpochs, BadRange(epoch, epoch + 1, level.lifetimeEpochs));
-        return (level.attestorSet, _windowOf(level, epoch));
+        _requireWithin(level, epoch, epoch + 1);
+        return (level.attestorSetOf(), level.windowOf(level.endOf(epoch)));
     }
 
     // ------------------------------------------------------------------ closing an epoch
@@ -225,33 +215,25 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     /// @dev Closes the epoch that is next by its report, which has been proved.
     function _closeReported(
         uint256 capacity,
-        IComputeCapacity.ServiceLevel memory level,
+        Level level,
         ITelemetryOracle.Report memory report
     ) internal {
-        if (report.uptimeBps >= level.healthyBps && !report.curtailed) {
-            return _closeHealthy(capacity, report.epoch, level.units, report);
+        (uint256 epoch, uint256 uptimeBps) = (report.epoch, report.uptimeBps);
+        (uint256 loadBps, uint256 energyWh) = (report.loadBps, report.energyWh);
+        _read(capacity, level, epoch, uptimeBps, loadBps, energyWh);
+        if (uptimeBps >= level.healthyBpsOf() && !report.curtailed) {
+            Ledger ledger = _ledgers[capacity];
+            return _closeHealthy(capacity, epoch, ledger, uptimeBps, loadBps, energyWh);
         }
         IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
-        _performances[capacity] = report.added(_performances[capacity], level.units);
-        if (report.curtailed && _curtail(capacity, report.epoch, level, faults)) {
-            return
-                _close(
-                    capacity,
-                    report,
-                    faults.curtailmentCreditBps,
-                    false,
-                    ITelemetryOracle.Status.REPORTED
-                );
+        if (report.curtailed && _curtail(capacity, epoch, level, faults.curtailmentEpochs)) {
+            uint256 bps = faults.curtailmentCreditBps;
+            return _close(capacity, report, bps, false, ITelemetryOracle.Status.REPORTED);
         }
-        bool inPenalty = report.uptimeBps < faults.penaltyBelowBps;
-        if (inPenalty) _punish(capacity, report.epoch, level, faults.penaltyPerUnit);
-        _close(
-            capacity,
-            report,
-            SlaSchedule.creditFor(faults.tiers, report.uptimeBps),
-            inPenalty,
-            ITelemetryOracle.Status.REPORTED
-        );
+        bool inPenalty = uptimeBps < faults.penaltyBelowBps;
+        if (inPenalty) _punish(capacity, epoch, level, faults.penaltyPerUnit);
+        uint256 creditBps = SlaSchedule.creditFor(faults.tiers, uptimeBps);
+        _close(capacity, report, creditBps, inPenalty, ITelemetryOracle.Status.REPORTED);
     }
 
     /// @dev Closes the epoch for all leases of the capacity at once. No token moves. An epoch without
@@ -263,27 +245,23 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         bool inPenalty,
         ITelemetryOracle.Status status
     ) internal {
-        Ledger memory ledger = _ledgers[capacity];
+        Ledger ledger = _ledgers[capacity];
         uint256 rent = _rentAt(capacity, report.epoch, ledger);
-        uint256 creditBps;
-        uint256 creditUp;
-        if (rent != 0 && bps != 0) {
-            creditBps = bps;
-            creditUp = rent.mulDivUp(bps, BPS);
+        if (rent == 0) bps = 0;
+        uint256 creditUp = rent.mulDivUp(bps, BPS);
+        if (bps != 0) {
             Checkpoints.Trace224 storage sums = _creditSums[capacity];
             // Epochs and their sum of at most 10^4 each are far below the fields' widths.
             sums.push(report.epoch + 1, uint224(sums.latest() + bps));
         }
-        if (ledger.inPenalty != inPenalty) _setInPenalty(capacity, ledger, inPenalty);
-        ledger.nextEpoch = uint24(report.epoch + 1); // at most the lifetime
-        ledger.rate = rent.toUint104();
-        ledger.earned = (ledger.earned + rent - creditUp).toUint120();
-        _ledgers[capacity] = ledger;
+        _setInPenalty(capacity, ledger, inPenalty);
+        uint256 earned = ledger.earnedOf() + rent - creditUp;
+        _ledgers[capacity] = ledgerOf(uint256(report.epoch) + 1, rent, earned, inPenalty);
         emit EpochSettled(
             capacity,
             report.epoch,
             rent,
-            creditBps,
+            bps,
             creditUp,
             status,
             report.uptimeBps,
@@ -296,38 +274,27 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     function _curtail(
         uint256 capacity,
         uint256 epoch,
-        IComputeCapacity.ServiceLevel memory level,
-        IComputeCapacity.ServiceFaults memory faults
+        Level level,
+        uint256 allowed
     ) internal returns (bool) {
         uint256 month = _monthOf(level, epoch);
         uint256 used = _curtailments[capacity][month] + 1;
-        if (used > faults.curtailmentEpochs) return false;
+        if (used > allowed) return false;
         _curtailments[capacity][month] = used;
         emit Curtailed(capacity, epoch, month, used);
         return true;
     }
 
-    function _monthOf(
-        IComputeCapacity.ServiceLevel memory level,
-        uint256 epoch
-    ) internal pure returns (uint256) {
-        return (epoch * level.epochLength) / MONTH;
+    function _monthOf(Level level, uint256 epoch) internal pure returns (uint256) {
+        return (epoch * level.epochLengthOf()) / MONTH;
     }
 
     // ------------------------------------------------------------------ penalties
 
     /// @dev Sets the epoch's penalty aside from the bond, unless it was waived before.
-    function _punish(
-        uint256 capacity,
-        uint256 epoch,
-        IComputeCapacity.ServiceLevel memory level,
-        uint256 perUnit
-    ) internal {
+    function _punish(uint256 capacity, uint256 epoch, Level level, uint256 perUnit) internal {
         uint256 units = _calendars[capacity].at(epoch);
-        (ITelemetryOracle.Penalties state, ) = TELEMETRY.penaltiesOf(
-            level.attestorSet,
-            _windowOf(level, epoch)
-        );
+        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(level, epoch);
         if (units == 0 || state == ITelemetryOracle.Penalties.WAIVED) return;
         uint256 wanted = perUnit * units;
         uint256 reserved = BOND.reserve(capacity, epoch, wanted);
@@ -349,30 +316,25 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         uint256 epoch = report.epoch;
         PenaltyState state = _penalties[capacity][epoch].state;
         require(state == PenaltyState.UNSHOWN, NotUnshown(capacity, epoch, state));
-        IComputeCapacity.ServiceLevel memory level = _levels[capacity]; // it was settled
-        _requireReading(report);
-        uint256 window = _windowOf(level, epoch);
-        uint256 deadline = _penaltyDeadline(level, window);
+        Level level = _levels[capacity]; // it was settled
+        _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
+        uint256 window = level.windowOf(level.endOf(epoch));
+        uint256 deadline = level.penaltyDeadline(window);
         require(block.timestamp < deadline, PenaltyTooLate(capacity, epoch, deadline));
-        bytes27 root = _finalRoot(level.attestorSet, window);
-        _requireInRoot(root, level.attestorSet, window, report, proof);
-
+        uint256 setId = level.attestorSetOf();
+        _requireInRoot(_finalRoot(setId, window), setId, window, report, proof);
         IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
-        bool excused =
-            report.curtailed &&
-                _curtailments[capacity][_monthOf(level, epoch)] < faults.curtailmentEpochs;
-        require(
-            report.uptimeBps < faults.penaltyBelowBps && !excused,
-            NoPenalty(capacity, epoch)
-        );
+        uint256 curtailed = _curtailments[capacity][_monthOf(level, epoch)];
+        bool excused = report.curtailed && curtailed < faults.curtailmentEpochs;
+        require(report.uptimeBps < faults.penaltyBelowBps && !excused, NoPenalty(capacity, epoch));
 
         // Effect
         _penalties[capacity][epoch].state = PenaltyState.NONE;
         _punish(capacity, epoch, level, faults.penaltyPerUnit);
-        Ledger memory ledger = _ledgers[capacity];
-        if (epoch + 1 == ledger.nextEpoch) {
+        Ledger ledger = _ledgers[capacity];
+        if (epoch + 1 == ledger.nextEpochOf()) {
             _setInPenalty(capacity, ledger, true);
-            _ledgers[capacity] = ledger;
+            _ledgers[capacity] = ledgerOf(epoch + 1, ledger.rateOf(), ledger.earnedOf(), true);
         }
     }
 
@@ -389,7 +351,10 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         amount = _penaltyFor(leaseId, signed, epoch);
         require(amount != 0, NothingToClaim(leaseId, epoch));
         uint256 capacity = _capacityOf(leaseId);
-        (ITelemetryOracle.Penalties state, uint256 heldUntil) = _penaltiesAt(capacity, epoch);
+        (ITelemetryOracle.Penalties state, uint256 heldUntil) = _penaltiesAt(
+            _levels[capacity],
+            epoch
+        );
         require(
             state == ITelemetryOracle.Penalties.CLAIMABLE,
             PenaltyNotClaimable(capacity, epoch, state, heldUntil)
@@ -411,10 +376,8 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         // Check
         Penalty storage penalty = _penalties[capacity][epoch];
         if (penalty.state != PenaltyState.RESERVED) return 0;
-        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(capacity, epoch);
-        IComputeCapacity.ServiceLevel memory level = _levels[capacity];
-        uint256 until =
-            EpochClock.endOf(level.origin, level.epochLength, epoch) + CLAIM_PERIOD;
+        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(_levels[capacity], epoch);
+        uint256 until = _levels[capacity].endOf(epoch) + CLAIM_PERIOD;
         require(
             state == ITelemetryOracle.Penalties.WAIVED || block.timestamp >= until,
             StillClaimable(capacity, epoch, until)

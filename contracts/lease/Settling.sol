@@ -2,64 +2,55 @@
 pragma solidity ^0.8.24;
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
-import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
-import {EpochClock} from "../libraries/EpochClock.sol";
 import {ReportLeaf} from "../libraries/ReportLeaf.sol";
 import {LeaseBook} from "./LeaseBook.sol";
-import {Performance as Averages} from "./Performance.sol";
+import {Ledger, ledgerOf} from "./Ledger.sol";
+import {Level} from "./Level.sol";
 
 /// @title Steps of settling that the engine and its module share
 /// @dev The engine settles healthy epochs itself, which is what happens nearly always; everything
 /// else is LeaseSettlement's.
 abstract contract Settling is LeaseBook {
-    using Averages for ITelemetryOracle.Report;
-    using FixedPointMathLib for uint256;
     using SafeCastLib for uint256;
 
-    /// @dev The next epoch to settle, which must be over.
+    // ------------------------------------------------------------------ checks
+
+    /// @dev The next epoch to settle, which must be over, and when it was.
     function _nextEnded(
         uint256 capacity,
-        IComputeCapacity.ServiceLevel memory level
+        Level level,
+        Ledger ledger
     ) internal view returns (uint256 epoch, uint256 endsAt) {
-        epoch = _ledgers[capacity].nextEpoch;
-        require(epoch < level.lifetimeEpochs, LifetimeSettled(capacity));
+        epoch = ledger.nextEpochOf();
+        require(epoch < level.lifetimeOf(), LifetimeSettled(capacity));
         endsAt = _endedAt(capacity, level, epoch);
     }
 
     /// @dev When the epoch ended, which it must have.
     function _endedAt(
         uint256 capacity,
-        IComputeCapacity.ServiceLevel memory level,
+        Level level,
         uint256 epoch
     ) internal view returns (uint256 endsAt) {
-        endsAt = EpochClock.endOf(level.origin, level.epochLength, epoch);
+        endsAt = level.endOf(epoch);
         require(block.timestamp >= endsAt, EpochNotEnded(capacity, epoch, endsAt));
     }
 
     /// @dev A share above the whole, or more energy than fits, is no reading, whoever signed it.
-    function _requireReading(ITelemetryOracle.Report calldata report) internal pure {
-        require(report.uptimeBps <= BPS, ReportOutOfRange("uptimeBps", report.uptimeBps));
-        require(report.loadBps <= BPS, ReportOutOfRange("loadBps", report.loadBps));
-        require(
-            report.energyWh <= type(uint48).max,
-            ReportOutOfRange("energyWh", report.energyWh)
-        );
+    function _requireReading(uint256 uptimeBps, uint256 loadBps, uint256 energyWh) internal pure {
+        require(uptimeBps <= BPS, ReportOutOfRange("uptimeBps", uptimeBps));
+        require(loadBps <= BPS, ReportOutOfRange("loadBps", loadBps));
+        require(energyWh <= type(uint48).max, ReportOutOfRange("energyWh", energyWh));
     }
 
-    /// @dev The root that the reports of a window can be shown against now.
-    function _openRoot(
-        IComputeCapacity.ServiceLevel memory level,
-        uint256 window
-    ) internal view returns (bytes27 root) {
-        root = _finalRoot(level.attestorSet, window);
-        uint256 deadline = EpochClock.endOfWindow(window, level.windowLength) + level.revealSpan;
-        require(
-            block.timestamp < deadline,
-            RevealClosed(level.attestorSet, window, deadline)
-        );
+    /// @dev The root that reports of a window can be shown against now.
+    function _openRoot(Level level, uint256 window) internal view returns (bytes27 root) {
+        uint256 setId = level.attestorSetOf();
+        root = _finalRoot(setId, window);
+        uint256 deadline = level.revealEnd(window);
+        require(block.timestamp < deadline, RevealClosed(setId, window, deadline));
     }
 
     function _finalRoot(uint256 setId, uint256 window) internal view returns (bytes27 root) {
@@ -67,6 +58,17 @@ abstract contract Settling is LeaseBook {
         (root, finalAt) = TELEMETRY.standingOf(setId, window);
         require(root != 0, NoRoot(setId, window));
         require(block.timestamp >= finalAt, RootNotFinal(setId, window, finalAt));
+    }
+
+    /// @dev The report stands in the root of its window, and can be shown now.
+    function _requireShown(
+        Level level,
+        uint256 window,
+        ITelemetryOracle.Report calldata report,
+        bytes32[] calldata proof
+    ) internal view {
+        bytes27 root = _openRoot(level, window);
+        _requireInRoot(root, level.attestorSetOf(), window, report, proof);
     }
 
     function _requireInRoot(
@@ -83,21 +85,38 @@ abstract contract Settling is LeaseBook {
         );
     }
 
+    // ------------------------------------------------------------------ closing an epoch
+
+    /// @dev Keeps the reading. Its numbers are checked, its epoch is below the lifetime.
+    function _read(
+        uint256 capacity,
+        Level level,
+        uint256 epoch,
+        uint256 uptimeBps,
+        uint256 loadBps,
+        uint256 energyWh
+    ) internal {
+        _meters[capacity] = _meters[capacity].reading(
+            epoch,
+            uptimeBps,
+            loadBps,
+            energyWh,
+            level.unitsOf()
+        );
+    }
+
     /// @dev Closes an epoch of full service for all leases of the capacity at once. No token moves.
     function _closeHealthy(
         uint256 capacity,
         uint256 epoch,
-        uint256 units,
-        ITelemetryOracle.Report memory report
+        Ledger ledger,
+        uint256 uptimeBps,
+        uint256 loadBps,
+        uint256 energyWh
     ) internal {
-        Ledger memory ledger = _ledgers[capacity];
         uint256 rent = _rentAt(capacity, epoch, ledger);
-        if (ledger.inPenalty) _setInPenalty(capacity, ledger, false);
-        ledger.nextEpoch = uint24(epoch + 1); // at most the lifetime
-        ledger.rate = rent.toUint104();
-        ledger.earned = (ledger.earned + rent).toUint120();
-        _ledgers[capacity] = ledger;
-        _performances[capacity] = report.added(_performances[capacity], units);
+        _setInPenalty(capacity, ledger, false);
+        _ledgers[capacity] = ledgerOf(epoch + 1, rent, ledger.earnedOf() + rent, false);
         emit EpochSettled(
             capacity,
             epoch,
@@ -105,45 +124,28 @@ abstract contract Settling is LeaseBook {
             0,
             0,
             ITelemetryOracle.Status.REPORTED,
-            report.uptimeBps,
-            report.loadBps,
-            report.energyWh
+            uptimeBps,
+            loadBps,
+            energyWh
         );
     }
 
-    /// @dev What all leases pay for the epoch that is next.
+    /// @dev What all leases pay for the epoch that is next: below 2^104, see Ledger. The changes sum to
+    /// what the leases pay, so the sum is never negative.
     function _rentAt(
         uint256 capacity,
         uint256 epoch,
-        Ledger memory ledger
+        Ledger ledger
     ) internal view returns (uint256) {
-        return uint256(int256(uint256(ledger.rate)) + _rentDeltas[capacity][epoch]);
+        return uint256(int256(ledger.rateOf()) + _rentDeltas[capacity][epoch]);
     }
 
     /// @dev New leases are barred while the newest settled epoch is in penalty.
-    function _setInPenalty(uint256 capacity, Ledger memory ledger, bool inPenalty) internal {
-        ledger.inPenalty = inPenalty;
-        _intakes[capacity].barred = inPenalty;
+    function _setInPenalty(uint256 capacity, Ledger ledger, bool inPenalty) internal {
+        if (ledger.isInPenalty() != inPenalty) _intakes[capacity].barred = inPenalty;
     }
 
     // ------------------------------------------------------------------ penalties
-
-    function _windowOf(
-        IComputeCapacity.ServiceLevel memory level,
-        uint256 epoch
-    ) internal pure returns (uint256) {
-        uint256 endsAt = EpochClock.endOf(level.origin, level.epochLength, epoch);
-        return EpochClock.windowOf(endsAt, level.windowLength);
-    }
-
-    /// @dev When a penalty that was held back can no longer be added.
-    function _penaltyDeadline(
-        IComputeCapacity.ServiceLevel memory level,
-        uint256 window
-    ) internal pure returns (uint256) {
-        uint256 windowEnd = EpochClock.endOfWindow(window, level.windowLength);
-        return windowEnd + level.revealSpan + level.revealPeriod;
-    }
 
     /// @dev What a lease has not claimed of an epoch's penalty, rounded down; whether it can now is
     /// another question.
@@ -162,10 +164,9 @@ abstract contract Settling is LeaseBook {
 
     /// @dev How the penalties of the epoch's window stand.
     function _penaltiesAt(
-        uint256 capacity,
+        Level level,
         uint256 epoch
     ) internal view returns (ITelemetryOracle.Penalties state, uint256 heldUntil) {
-        IComputeCapacity.ServiceLevel memory level = _clockOf(capacity);
-        return TELEMETRY.penaltiesOf(level.attestorSet, _windowOf(level, epoch));
+        return TELEMETRY.penaltiesOf(level.attestorSetOf(), level.windowOf(level.endOf(epoch)));
     }
 }

@@ -33,15 +33,4 @@ library EpochClock {
     ) internal pure returns (uint256) {
         return origin + (epoch + 1) * epochLength;
     }
-
-    /// @notice The window of a grid that holds the time `at`: the k with k·length < at ≤ (k + 1)·length.
-    /// @dev Needs at > 0.
-    function windowOf(uint256 at, uint256 length) internal pure returns (uint256) {
-        return (at - 1) / length;
-    }
-
-    /// @notice When the window of a grid ends.
-    function endOfWindow(uint256 window, uint256 length) internal pure returns (uint256) {
-        return (window + 1) * length;
-    }
 }

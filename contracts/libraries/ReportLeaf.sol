@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {EfficientHashLib} from "solady/utils/EfficientHashLib.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 
 /// @title A report as it stands in the tree
 library ReportLeaf {
-    /// @notice The double hash of a report, as OpenZeppelin's StandardMerkleTree makes leaves.
-    function hash(ITelemetryOracle.Report calldata report) internal pure returns (bytes32) {
-        return EfficientHashLib.hash(keccak256(abi.encode(report)));
+    /// @dev A report has no dynamic part: its words in calldata are its encoding.
+    uint256 internal constant REPORT_SIZE = 6 * 32;
+
+    /// @notice The double hash of a report, as OpenZeppelin's StandardMerkleTree makes leaves:
+    /// keccak256(bytes.concat(keccak256(abi.encode(report)))).
+    /// @dev Hashes the words as they came. One that is wider than its field makes another leaf, which
+    /// no tree of reports has.
+    function hash(ITelemetryOracle.Report calldata report) internal pure returns (bytes32 leaf) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, report, REPORT_SIZE)
+            mstore(0x00, keccak256(free, REPORT_SIZE))
+            leaf := keccak256(0x00, 0x20)
+        }
     }
 }
