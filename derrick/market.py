@@ -434,8 +434,8 @@ class LocalMarket(Market):
         return int(self.lease.Leased.from_receipt(receipt)[0].lease)
 
     def settle_day(self, capacity: Registered, uptime_bps: int = BPS, load_bps: int = 8_000) -> int:
-        """Let the next epoch to settle pass, report it, and settle it once the report is final. Answers
-        the epoch."""
+        """Let the next epoch to settle pass, report it, and settle it once final. Answers the
+        epoch."""
         epoch, _ = self.lease.settledTo(capacity.id)
         if self.lane.time < capacity.ends_at(epoch):
             self.lane.mine(at=capacity.ends_at(epoch))
@@ -453,8 +453,8 @@ class LocalMarket(Market):
             contract.send("updateAnswer", index_price(key), sender=self.owner)
 
     def post_reports(self, reports: Sequence[Report], ended_at: int, uri: str) -> ReportTree:
-        """Let a quorum sign the reports of the window that ended, post their root, and wait until it
-        is final."""
+        """Let a quorum sign the reports of the window that ended, post their root, and wait until
+        it is final."""
         tree = ReportTree.of(reports)
         window = TELEMETRY_RULES.window_of(ended_at)
         statement = tree.statement(

@@ -221,8 +221,8 @@ class Penalty:
 
 
 class Performance(NamedTuple):
-    """Last reading (the epoch after it, uptime, load, energy) and averages, to the fraction: bps, bps
-    and watt-hours a unit; and all energy ever reported."""
+    """Last reading (the epoch after it, uptime, load, energy) and averages, to the fraction: bps,
+    bps and watt-hours a unit; and all energy ever reported."""
 
     reported_to: int
     uptime_bps: int
@@ -243,9 +243,10 @@ class Capacity:
     them, that nobody paid for and that had begun when the lease was closed: they stay in the
     calendar.
 
-    `readings` are the reports that it was settled by, in order, with one of zeros for each epoch whose
-    report nobody showed (`unshown`, until its penalty is added). `curtailed` and `in_penalty` are
-    epochs that were settled as such. `pauses` are the days on which the guardian's pauses ended.
+    `readings` are the reports that it was settled by, in order, with one of zeros for each epoch
+    whose report nobody showed (`unshown`, until its penalty is added). `curtailed` and `in_penalty`
+    are epochs that were settled as such. `pauses` are the days on which the guardian's pauses
+    ended.
     """
 
     id: int

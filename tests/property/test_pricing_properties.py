@@ -21,7 +21,7 @@ from derrick.testing import isolated
 CAPACITY = 7
 BPS = 10_000
 MAX_SET_PRICE = 2**80 - 1
-MAX_PRICE = 2**85
+MAX_PRICE = 2**82
 MAX_UNITS = 32_767
 LIFETIME = 131_071
 EPOCHS = 40

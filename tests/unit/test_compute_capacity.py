@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from derrick.market import DAY, HOUR, NOBODY, WEEK, Term, Tier, ascii_bytes
+from derrick.market import DAY, HOUR, NOBODY, TELEMETRY_RULES, WEEK, Term, Tier, ascii_bytes
 from derrick.testing import reverts_with
 
 PRICE = 400_000_000
@@ -53,12 +53,20 @@ def test_what_is_fixed_reads_back_as_registered(bench):
         config.epoch_length,
         config.lifetime_epochs,
     )
-    assert (level.attestorSet, level.blackoutCreditBps) == (1, config.blackout_credit_bps)
+    rules = TELEMETRY_RULES
+    assert (level.attestorSet, level.healthyBps, level.units) == (1, 9_990, config.units)
+    assert (level.windowLength, level.revealSpan, level.revealPeriod) == (
+        rules.window_length,
+        rules.reveal_span,
+        rules.reveal_period,
+    )
+    faults = bench.capacity.serviceFaultsOf(1)
     packed = sum(
-        (tier.credit_bps << 16 | tier.uptime_below_bps) << 32 * i
+        (tier.credit_bps << 14 | tier.uptime_below_bps) << 28 * i
         for i, tier in enumerate(config.tiers)
     )
-    assert level.tiers == packed
+    assert faults.tiers == packed
+    assert faults.blackoutCreditBps == config.blackout_credit_bps
     assert bench.capacity.payeeOf(1) == (config.payee, config.stablecoin)
 
 
@@ -91,6 +99,8 @@ BOUNDS = [
     ("lifetime_epochs", 1, 131_071),
     ("blackout_credit_bps", 0, 10_000),
     ("price_floor_bps", 0, 10_000),
+    ("curtailment_epochs", 0, 720),
+    ("curtailment_credit_bps", 0, 10_000),
 ]
 
 
@@ -233,12 +243,12 @@ def test_at_most_255_terms_are_ever_written(bench, lane):
 
 def test_price_has_bounds(bench):
     capacity = bench.capacity
-    for price in (1, 2**85):
+    for price in (1, 2**82):
         receipt = capacity.setPrice(1, price, sender=bench.operator)
         assert receipt.events == [capacity.PriceSet(capacity=1, price=price)]
         assert capacity.priceOf(1) == price
-    for price in (0, 2**85 + 1):
-        with reverts_with(capacity.OutOfRange, field=field("price"), value=price, min=1, max=2**85):
+    for price in (0, 2**82 + 1):
+        with reverts_with(capacity.OutOfRange, field=field("price"), value=price, min=1, max=2**82):
             capacity.setPrice(1, price, sender=bench.operator)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from dataclasses import replace
 
 import pytest
 
@@ -317,7 +318,7 @@ def test_a_forged_report_is_refused(bench, funded):
     honest = Report(1, 0, 9_000, 0, 0)
     tree = bench.post(honest)
     forged = Report(1, 0, 10_000, 0, 0)
-    with reverts_with(bench.telemetry.NotInRoot, ...):
+    with reverts_with(bench.lease.NotInRoot, ...):
         bench.lease.settle(forged.as_tuple(), tree.proof(honest), sender=funded)
 
 
@@ -338,12 +339,12 @@ def test_no_proof_no_pay(bench, funded, lane):
     bench.lease.lease(bench.request(funded, start=0, end=5), sender=funded)
     held_back = Report(1, 0, 10_000, 0, 0)
     tree = bench.post(held_back)
-    deadline = bench.epoch_end(0) + DAY // 2 + 2 * DAY
+    deadline = bench.epoch_end(0) + TELEMETRY_RULES.reveal_span
     lane.set_next_time(deadline - 1)
     with reverts_with(bench.lease.ReportStillPossible, capacity=1, epoch=0, status=Status.REPORTED):
         bench.lease.settleMissing(1, sender=funded)
     lane.mine(at=deadline)
-    with reverts_with(bench.telemetry.RevealClosed, ...):
+    with reverts_with(bench.lease.RevealClosed, ...):
         bench.lease.settle(held_back.as_tuple(), tree.proof(held_back), sender=funded)
     [event] = bench.lease.settleMissing(1, sender=funded).events
     assert (event.status, event.creditBps) == (Status.MISSING, 10_000)
@@ -491,20 +492,38 @@ def test_an_unknown_lease_is_refused(bench, funded):
 
 def test_the_constructor_needs_the_deeds_and_their_own_oracle(bench, project, owner):
     engine, capacity, telemetry = project.ComputeLease, bench.capacity, bench.telemetry
-    edits, renderer = bench.lease.EDITS(), bench.lease.RENDERER()
+    bond, renderer = bench.bond, bench.lease.RENDERER()
+    modules = (bench.lease.EDITS(), bench.lease.SETTLEMENT())
     with reverts_with(engine.BadReceiver, receiver=NOBODY):
-        engine.deploy(NOBODY, telemetry, edits, renderer, sender=owner)
+        engine.deploy(NOBODY, telemetry, bond, *modules, renderer, sender=owner)
     with reverts_with(engine.BadReceiver, receiver=NOBODY):
-        engine.deploy(capacity, telemetry, edits, NOBODY, sender=owner)
+        engine.deploy(capacity, telemetry, bond, *modules, NOBODY, sender=owner)
     other = project.TelemetryOracle.deploy(owner, sender=owner)
     for foreign in (NOBODY, other):
         with reverts_with(engine.ForeignOracle, telemetry=foreign, known=telemetry):
-            engine.deploy(capacity, foreign, edits, renderer, sender=owner)
+            engine.deploy(capacity, foreign, bond, *modules, renderer, sender=owner)
+
+
+def test_the_constructor_takes_only_modules_and_a_bond_of_its_own_deeds(bench, project, owner):
+    engine, capacity, telemetry = project.ComputeLease, bench.capacity, bench.telemetry
+    edits, settlement = bench.lease.EDITS(), bench.lease.SETTLEMENT()
+    renderer = bench.lease.RENDERER()
     parts = (bench.stablecoins, bench.index, telemetry, capacity.RENDERER())
     deeds = project.ComputeCapacity.deploy(*parts, sender=owner)
-    foreign = project.LeaseEdits.deploy(deeds, telemetry, sender=owner)
-    with reverts_with(engine.ForeignModule, module=foreign):
-        engine.deploy(capacity, telemetry, foreign, renderer, sender=owner)
+    foreign_bond = project.ServiceBond.deploy(deeds, sender=owner)
+    with reverts_with(engine.ForeignModule, module=foreign_bond):
+        engine.deploy(capacity, telemetry, foreign_bond, edits, settlement, renderer, sender=owner)
+    foreign = (deeds, telemetry, foreign_bond)
+    others = project.ServiceBond.deploy(capacity, sender=owner)
+    for known in (foreign, (capacity, telemetry, others)):
+        alien = project.LeaseEdits.deploy(*known, sender=owner)
+        with reverts_with(engine.ForeignModule, module=alien):
+            engine.deploy(
+                capacity, telemetry, bench.bond, alien, settlement, renderer, sender=owner
+            )
+        alien = project.LeaseSettlement.deploy(*known, sender=owner)
+        with reverts_with(engine.ForeignModule, module=alien):
+            engine.deploy(capacity, telemetry, bench.bond, edits, alien, renderer, sender=owner)
 
 
 # ---- reports shown before their turn
@@ -517,13 +536,13 @@ def test_a_recorded_report_never_expires(bench, funded, lane):
     tree = bench.post(report)
     receipt = bench.lease.record(report.as_tuple(), tree.proof(report), sender=funded)
     assert receipt.events == [
-        bench.lease.ReportRecorded(capacity=1, epoch=1, uptimeBps=9_950, loadBps=7_000, energyWh=42)
+        bench.lease.ReportRecorded(
+            capacity=1, epoch=1, uptimeBps=9_950, loadBps=7_000, energyWh=42, curtailed=False
+        )
     ]
     assert bench.lease.isRecorded(1, 1)
     assert bench.lease.settledTo(1) == (0, 0)
     lane.mine(at=bench.epoch_end(1) + 10 * DAY)
-    with reverts_with(bench.telemetry.RevealClosed, ...):
-        bench.telemetry.verify(1, bench.epoch_end(1), report.as_tuple(), tree.proof(report))
     [first] = bench.lease.settleMissing(1, sender=funded).events
     assert (first.epoch, first.status, first.creditBps) == (0, Status.BLACKOUT, 5_000)
     [second] = bench.lease.settleMissing(1, sender=funded).events
@@ -550,7 +569,7 @@ def test_one_report_left_out_costs_its_own_epoch_only(bench, funded, lane):
         engine.send("record", report.as_tuple(), tree.proof(report), sender=funded)
     with reverts_with(bench.lease.ReportStillPossible, capacity=2, epoch=5, status=Status.REPORTED):
         engine.send("settleMissing", 2, sender=funded)
-    lane.mine(at=TELEMETRY_RULES.reveal_ends_at(TELEMETRY_RULES.window_of(day_end)))
+    lane.mine(at=TELEMETRY_RULES.reveal_ends(TELEMETRY_RULES.window_of(day_end)))
     for _ in range(19):
         engine.send("settleMissing", 2, sender=funded)
     assert tuple(engine.read("settledTo", 2)) == (24, 10 * PRICE)
@@ -571,7 +590,7 @@ def test_a_report_is_recorded_once_in_time_and_for_an_open_epoch(bench, funded, 
         bench.lease.record(beyond.as_tuple(), [], sender=funded)
     tree = bench.post(early)
     forged = Report(1, 0, 9_999, 0, 0)
-    with reverts_with(bench.telemetry.NotInRoot, ...):
+    with reverts_with(bench.lease.NotInRoot, ...):
         bench.lease.record(forged.as_tuple(), tree.proof(early), sender=funded)
     bench.lease.record(early.as_tuple(), tree.proof(early), sender=funded)
     with reverts_with(bench.lease.AlreadyRecorded, capacity=1, epoch=0):
@@ -739,13 +758,14 @@ def test_epochs_are_over_in_the_second_they_end(bench, funded, lane):
 def test_each_capacity_listens_to_its_own_attestors(bench, funded, owner, lane):
     """A second set with the same members and a longer time to post: only its word counts here."""
     members = sorted((a.address for a in bench.attestors[:3]), key=lambda a: int(a, 16))
-    bench.telemetry.createSet(members, (2, DAY, DAY, DAY), sender=owner)
+    rules = replace(TELEMETRY_RULES, posting_period=DAY)
+    bench.telemetry.createSet(members, 2, rules.as_tuple(), sender=owner)
     capacity = other_capacity(bench, attestor_set=2)
     bench.lease.lease(bench.request(funded, capacity=capacity, start=0, end=3), sender=funded)
     report = Report(capacity, 0, 10_000, 0, 0)
     tree = bench.post(report)  # signed for set 1
     window = bench.telemetry.windowOf(2, bench.epoch_end(0))
-    with reverts_with(bench.telemetry.NoRoot, setId=2, window=window):
+    with reverts_with(bench.lease.NoRoot, setId=2, window=window):
         bench.lease.settle(report.as_tuple(), tree.proof(report), sender=funded)
     lane.set_next_time(bench.epoch_end(0) + DAY - 1)
     with reverts_with(

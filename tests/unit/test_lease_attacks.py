@@ -18,14 +18,14 @@ from derrick.market import (
     Term,
     Tier,
 )
-from derrick.telemetry import Report, ReportTree, Status, TelemetryRoot, attest
+from derrick.telemetry import Report, ReportTree, SetRules, Status
 from derrick.testing import reverts_with, reverts_without_data
 
 PRICE = 400_000_000
 FIRST = LEASES_PER_CAPACITY + 1
 MAX_UNITS = 32_767
 MAX_LIFETIME = 131_071
-MAX_RENT = 5 * 2**85
+MAX_RENT = 5 * 2**82
 TERMS = (Term(1, 365, 10_000),)
 
 
@@ -61,7 +61,7 @@ def test_the_dearest_capacity_overflows_nothing(bench, funded, engine, lane):
     capacity = register(
         bench,
         terms=[Term(1, 4_096, 50_000)],
-        price=2**85,
+        price=2**82,
         units=MAX_UNITS,
         lifetime_epochs=MAX_LIFETIME,
         epoch_length=HOUR,
@@ -114,22 +114,22 @@ def test_a_capacity_of_one_epoch_and_one_unit_runs_and_ends(bench, funded, engin
 @pytest.mark.parametrize(
     "rules",
     [
-        (2, HOUR, HOUR, HOUR),
-        (2, HOUR + 1, 30 * DAY, HOUR),
-        (2, 30 * DAY, 30 * DAY, 30 * DAY),
-        (2, 30 * DAY - 1, HOUR, 30 * DAY),
+        SetRules(HOUR, HOUR, HOUR, HOUR, 1, 1, HOUR),
+        SetRules(HOUR + 1, 30 * DAY, HOUR, HOUR, 1, 1, HOUR),
+        SetRules(30 * DAY, 30 * DAY, 30 * DAY, 30 * DAY, 10_000, 9, 30 * DAY),
+        SetRules(30 * DAY - 1, HOUR, 30 * DAY, 30 * DAY, 10_000, 9, HOUR),
     ],
 )
 @pytest.mark.parametrize("epoch_length", [HOUR, 7 * DAY])
 def test_no_rules_of_attestors_can_stick_a_capacity(bench, funded, engine, rules, epoch_length):
     """Whatever grid and periods a set has, its silence is over a known time after the epoch."""
     members = sorted((a.address for a in bench.attestors[:3]), key=lambda a: int(a, 16))
-    bench.telemetry.createSet(members, rules, sender=bench.owner)
+    bench.telemetry.createSet(members, 2, rules.as_tuple(), sender=bench.owner)
     capacity = register(
         bench, attestor_set=2, epoch_length=epoch_length, origin=bench.origin + 1_234_567
     )
     engine.send("lease", bench.request(funded, capacity=capacity, start=0, end=3), sender=funded)
-    _, window, posting, _ = rules
+    window, posting = rules.window_length, rules.posting_period
     for epoch in range(3):
         end = bench.origin + 1_234_567 + (epoch + 1) * epoch_length
         deadline = -(-end // window) * window + posting
@@ -148,7 +148,7 @@ def test_a_dealer_who_leases_to_himself_touches_nobody_elses_escrow(
     """All that his capacity can ever pay out is what he paid in; the victim's money stays whole."""
     engine.send("lease", bench.request(funded, start=0, end=4), sender=funded)
     victim = 10 * PRICE * 4
-    dealt = register(bench, terms=[Term(1, 4_096, 50_000)], price=2**85, tiers=(Tier(1, 10_000),))
+    dealt = register(bench, terms=[Term(1, 4_096, 50_000)], price=2**82, tiers=(Tier(1, 10_000),))
     bench.coin.mint(operator, 2**200, sender=bench.owner)
     bench.coin.approve(bench.lease, MAX_UINT256, sender=operator)
     request = bench.request(operator, capacity=dealt, units=100, start=0, end=4, max_rent=MAX_RENT)
@@ -285,7 +285,7 @@ def test_a_neighbours_report_settles_nothing(bench, funded, engine):
     theirs = Report(neighbour, 0, 10_000, 0, 0)
     tree = bench.post(theirs)
     mine = replace(theirs, capacity=1)
-    with reverts_with(bench.telemetry.NotInRoot, ...):
+    with reverts_with(bench.lease.NotInRoot, ...):
         engine.send("settle", mine.as_tuple(), tree.proof(theirs), sender=funded)
     assert engine.read("settledTo", 1) == (0, 0)
 
@@ -296,19 +296,14 @@ def test_a_report_signed_before_its_epoch_ran_settles_nothing(bench, funded, eng
     now, ahead = Report(1, 0, 10_000, 0, 0), Report(1, 1, 10_000, 0, 0)
     tree = ReportTree.of([now, ahead])
     window = TELEMETRY_RULES.window_of(bench.epoch_end(0))
-    oracle = bench.telemetry
-    statement = TelemetryRoot(
-        oracle.provider.chain_id, oracle.address, 1, window, tree.root, "ipfs://early"
-    )
     lane.mine(at=bench.epoch_end(0))
-    signed = attest(statement, bench.attestors[:2])
-    oracle.postRoot(1, window, tree.root, "ipfs://early", signed, sender=funded)
+    bench.post_tree(tree, window)
     engine.send("settle", now.as_tuple(), tree.proof(now), sender=funded)
     lane.mine(at=bench.epoch_end(1))
-    with reverts_with(oracle.NoRoot, setId=1, window=window + 1):
+    with reverts_with(bench.lease.NoRoot, setId=1, window=window + 1):
         engine.send("settle", ahead.as_tuple(), tree.proof(ahead), sender=funded)
     bench.post(Report(1, 1, 0, 0, 0))
-    with reverts_with(oracle.NotInRoot, setId=1, window=window + 1, leaf=ahead.leaf):
+    with reverts_with(bench.lease.NotInRoot, setId=1, window=window + 1, leaf=ahead.leaf):
         engine.send("settle", ahead.as_tuple(), tree.proof(ahead), sender=funded)
 
 
@@ -318,7 +313,7 @@ def test_a_curtailed_epoch_hides_no_downtime(bench, funded, engine):
     report = Report(1, 0, 0, 0, 0, curtailed=True)
     tree = bench.post(report)
     plain = replace(report, curtailed=False)
-    with reverts_with(bench.telemetry.NotInRoot, ...):
+    with reverts_with(bench.lease.NotInRoot, ...):
         engine.send("settle", plain.as_tuple(), tree.proof(report), sender=funded)
     receipt = engine.send("settle", report.as_tuple(), tree.proof(report), sender=funded)
     assert receipt.event("EpochSettled").creditBps == 10_000

@@ -20,6 +20,7 @@ from derrick.market import (
     RESERVED,
     RUNNING_COSTS_BPS,
     SUPPLY,
+    TELEMETRY_RULES,
     TERMS,
     Market,
     MarketError,
@@ -123,7 +124,8 @@ def test_another_owner_has_calls_left(owner, guardian, treasury, usdc):
 
 
 def test_a_capacity_without_a_splitter_has_none_to_give(market, operator, usdc):
-    market.telemetry.createSet([operator], (1, DAY, DAY, DAY), sender=market_owner(market))
+    members, rules = [operator], TELEMETRY_RULES.as_tuple()
+    market.telemetry.createSet(members, 1, rules, sender=market_owner(market))
     config = capacity_config(listings()[0], ape.chain.pending_timestamp + DAY, 1, usdc.token)
     config = config._replace(payee=operator.address, price_floor_bps=0)
     market.capacity.register(config, list(TERMS), 1, operator, sender=operator)

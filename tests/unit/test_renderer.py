@@ -542,7 +542,7 @@ def test_no_node_runs_out_of_gas(stage, tenant, kind):
 
 def test_long_figures_shrink_until_they_fit(stage, owner, tenant):
     """The largest rent there is, in a coin of 18 decimals; `assert_readable` has the ruler."""
-    price = 2**85
+    price = 2**82
     coin = stage.project.MockERC20.deploy("Long", "ABCDEFGHIJKLMNOP", 18, sender=owner)
     stage.stablecoins.setStablecoin(coin, True, sender=owner)
     capacity = register(
