@@ -55,6 +55,8 @@ MONTH = 30 * DAY
 """Curtailment is allowed per so many seconds since a capacity's origin."""
 CLAIM_PERIOD = 365 * DAY
 """After an epoch's end, what nobody claimed of its penalty may go back to the bond."""
+EXIT_DELAY = 7 * DAY
+"""From the operator's request until he may take his bond out."""
 EVICTION_BPS = 10_500
 """What a lease must pay to take another's units, of the other's rent."""
 
@@ -526,6 +528,64 @@ class Splitter:
         return set(self.shares).union(*(shares for _, _, shares in self.periods))
 
 
+@dataclass(slots=True)
+class Reserve:
+    """What the bond set aside for an epoch in penalty, and what became of it."""
+
+    amount: int
+    paid: int = 0
+    freed: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.amount - self.paid - self.freed
+
+
+@dataclass(slots=True)
+class Bond:
+    """What stands behind the promise of one capacity, as far as its operator put it up. Stakers have
+    a model of their own, in the tests of the bond.
+
+    `exit` is who asked to take it out and from when on he may.
+    """
+
+    capacity: Capacity
+    deposits: list[int] = field(default_factory=list)
+    withdrawals: list[int] = field(default_factory=list)
+    reserves: dict[int, Reserve] = field(default_factory=dict)
+    exit: tuple[Account, int] | None = None
+
+    @property
+    def part(self) -> int:
+        """What a new penalty can draw on."""
+        set_aside = sum(each.amount - each.freed for each in self.reserves.values())
+        return sum(self.deposits) - sum(self.withdrawals) - set_aside
+
+    @property
+    def held(self) -> int:
+        """All of the capacity's money in the bond."""
+        return self.part + sum(each.left for each in self.reserves.values())
+
+    def reserve(self, epoch: int, wanted: int) -> int:
+        """All that is wanted, or all there is."""
+        reserved = min(wanted, self.part)
+        self.reserves[epoch] = Reserve(reserved)
+        return reserved
+
+    def pay(self, epoch: int, receiver: Account, amount: int) -> None:
+        """Out of an epoch's reserve."""
+        if receiver in (NOBODY, BOND):
+            raise Refused("BadReceiver", receiver=receiver)
+        self.capacity.token.move(BOND, receiver, amount)
+        self.reserves[epoch].paid += amount
+
+    def free(self, epoch: int) -> int:
+        """What is left of an epoch's reserve can be drawn on again."""
+        left = self.reserves[epoch].left
+        self.reserves[epoch].freed += left
+        return left
+
+
 # ------------------------------------------------------------------------------ what can be done
 
 
@@ -541,6 +601,7 @@ class Market:
         self.sets: dict[int, SetModel] = {}
         self.trees: dict[bytes, ReportTree] = {}
         self.splitters: dict[int, Splitter] = {}
+        self.bonds: dict[int, Bond] = {}
         self.refunds: list[Refund] = []
 
     # Reading
@@ -1257,7 +1318,7 @@ class Market:
         units = capacity.units_leased(epoch)
         if not units or self.penalties_of(capacity, epoch)[0] is Penalties.WAIVED:
             return
-        reserved = self.bond.reserve(capacity.id, epoch, units * capacity.penalty_per_unit)
+        reserved = self.bonds[capacity.id].reserve(epoch, units * capacity.penalty_per_unit)
         capacity.penalties[epoch] = Penalty(units, reserved)
 
     def add_penalty(self, report: Report) -> None:
@@ -1300,7 +1361,7 @@ class Market:
                 state=int(state),
                 heldUntil=until,
             )
-        self.bond.pay(capacity.id, epoch, receiver, amount)
+        self.bonds[capacity.id].pay(epoch, receiver, amount)
         lease.punished |= {epoch}
         return amount
 
@@ -1315,7 +1376,7 @@ class Market:
         if not waived and self.now < until:
             raise Refused("StillClaimable", capacity=capacity_id, epoch=epoch, claimableUntil=until)
         penalty.freed = True
-        return self.bond.free(capacity_id, epoch)
+        return self.bonds[capacity_id].free(epoch)
 
     def trim(self, capacity_id: int, to: int) -> None:
         """Says that nothing is leased from an epoch on."""
@@ -1332,6 +1393,67 @@ class Market:
                 used=leased_to if used is None else used,
             )
         capacity.leased_to = to
+
+    # The bond
+
+    def deposit_bond(self, payer: Account, capacity_id: int, amount: int) -> None:
+        """Anyone may stand by a capacity; what is paid in belongs to its deed."""
+        capacity = self.capacity(capacity_id)
+        if not amount:
+            raise Refused("ZeroAmount")
+        if not capacity.token.can_move(payer, BOND, amount):
+            raise Refused("TransferFromFailed")
+        capacity.token.move(payer, BOND, amount)
+        self.bonds[capacity_id].deposits.append(amount)
+
+    def request_exit(self, caller: Account, capacity_id: int) -> None:
+        """The operator says that he will take his part out."""
+        self.owned(caller, capacity_id)
+        bond = self.bonds[capacity_id]
+        if bond.exit is None or bond.exit[0] != caller:
+            bond.exit = caller, self.now + EXIT_DELAY
+
+    def cancel_exit(self, caller: Account, capacity_id: int) -> None:
+        bond = self.bonds.get(capacity_id)
+        if bond is None or bond.exit is None or bond.exit[0] != caller:
+            raise Refused("NoExitRequest", capacity=capacity_id, caller=caller)
+        bond.exit = None
+
+    def withdraw_bond(
+        self, caller: Account, capacity_id: int, amount: int, receiver: Account
+    ) -> None:
+        """The operator takes it out, once nothing can come of what was leased."""
+        capacity, bond = self.owned(caller, capacity_id), self.bonds[capacity_id]
+        if not amount:
+            raise Refused("ZeroAmount")
+        if bond.exit is None or bond.exit[0] != caller:
+            raise Refused("NoExitRequest", capacity=capacity_id, caller=caller)
+        exitable_at = bond.exit[1]
+        if self.now < exitable_at:
+            raise Refused("ExitNotReady", capacity=capacity_id, exitableAt=exitable_at)
+        self._check_over(capacity)
+        if amount > bond.part:
+            raise Refused("NotEnough", asked=amount, available=bond.part)
+        if receiver in (NOBODY, BOND):
+            raise Refused("BadReceiver", receiver=receiver)
+        capacity.token.move(BOND, receiver, amount)
+        bond.withdrawals.append(amount)
+
+    def _check_over(self, capacity: Capacity) -> None:
+        """All that was leased is settled, and past its penalties."""
+        last = capacity.leased_to - 1
+        if last < 0:
+            return
+        if capacity.next_epoch <= last:
+            raise Refused(
+                "NotSettled",
+                capacity=capacity.id,
+                settledTo=capacity.next_epoch,
+                needed=capacity.leased_to,
+            )
+        deadline = self.penalty_deadline_of(capacity, last)
+        if self.now < deadline:
+            raise Refused("PenaltyPossible", capacity=capacity.id, epoch=last, deadline=deadline)
 
     # Paying out
 

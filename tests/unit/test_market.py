@@ -64,6 +64,7 @@ def test_a_market_made_of_two_is_miswired(market, owner, usdc, stranger):
         "capacity.STABLECOINS",
         "capacity.INDEX",
         "capacity.TELEMETRY",
+        "bond.CAPACITY",
         "lease.CAPACITY",
         "factory.CAPACITY",
         "registrar.CAPACITY",
