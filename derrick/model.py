@@ -543,8 +543,8 @@ class Reserve:
 
 @dataclass(slots=True)
 class Bond:
-    """What stands behind the promise of one capacity, as far as its operator put it up. Stakers have
-    a model of their own, in the tests of the bond.
+    """What stands behind the promise of one capacity, as far as its operator put it up. Stakers
+    have a model of their own, in the tests of the bond.
 
     `exit` is who asked to take it out and from when on he may.
     """
