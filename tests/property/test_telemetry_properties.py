@@ -43,9 +43,9 @@ FOREIGN = [key(f"foreigner {i}") for i in range(3)]
 MEMBERS = [k.address for k in KEYS[:5]]
 # Set 1 has short deadlines, set 2 ones that outlast several windows, set 3 the widest windows.
 RULES = {
-    1: SetRules(DAY, 6 * HOUR, 2 * HOUR, 12 * HOUR, 2_500, 2, DAY),
+    1: SetRules(DAY, 12 * HOUR, 6 * HOUR, 12 * HOUR, 2_500, 2, DAY),
     2: SetRules(6 * HOUR, 2 * DAY, DAY, DAY, 5_000, 3, HOUR),
-    3: SetRules(30 * DAY, HOUR, HOUR, HOUR, 10_000, 1, 30 * DAY),
+    3: SetRules(30 * DAY, 20 * DAY, HOUR, HOUR, 10_000, 1, 30 * DAY),
 }
 THRESHOLDS = {1: 1, 2: 3, 3: 5}
 WINDOW = RULES[1].window_of(START_TIME) + 1
@@ -70,6 +70,7 @@ report_lists = st.integers(1, 100).flatmap(
 )
 roots = st.binary(min_size=32, max_size=32)
 counts = st.integers(0, 2**32 - 1)
+counts_of_few = st.tuples(st.integers(0, 12), st.integers(0, 12))
 
 
 @pytest.fixture(scope="module")
@@ -327,9 +328,7 @@ class OracleInTime(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.now = self.lane.time
-        for attestors in self.sets.values():
-            first = attestors.rules.window_of(self.now)
-            self.watched += [attestors.window(first + i) for i in range(3)]
+        self.watch_what_comes()
 
     # ---- Time -----------------------------------------------------------------------------------
 
@@ -354,43 +353,71 @@ class OracleInTime(RuleBasedStateMachine):
         }
         coming = sorted(turn for turn in turns if turn > self.now)
         if coming:
-            self.move(data.draw(st.sampled_from(coming[:4])))
+            self.move(data.draw(st.sampled_from(coming[:2])))
             self.lane.mine(at=self.now)
 
-    @rule(seconds=st.integers(1, 3 * DAY))
+    @rule(seconds=st.integers(1, 3 * HOUR) | st.integers(1, 3 * DAY))
     def wait(self, seconds: int) -> None:
         self.move(self.now + seconds)
         self.lane.mine(at=self.now)
 
     def draw_moment(self, data, window: WindowModel) -> None:
-        """Now, or as soon as a turn of the window, or a second before it."""
-        coming = [turn + early for turn in self.turns(window) for early in (-1, 0)]
-        coming = sorted({turn for turn in coming if turn > self.now})[:6]
-        self.move(data.draw(st.sampled_from([0, 0, *coming])))
+        """Now, or as soon as a turn of the window, or a second before it; once it has ended."""
+        coming = sorted(turn for turn in self.turns(window) if turn > self.now)[:2]
+        moments = [turn + early for turn in coming for early in (-1, 0)]
+        soon = [self.now + 1] * 8 if self.now >= window.ends_at else [window.ends_at] * 3
+        self.move(data.draw(st.sampled_from([*soon, *moments])))
+
+    def watch_what_comes(self) -> None:
+        """The window of each set that ended last and the one that runs, while there is room."""
+        for attestors in self.sets.values():
+            running = attestors.rules.window_of(self.now + 1)
+            for number in (running - 1, running):
+                window = attestors.window(number)
+                if window not in self.watched and len(self.watched) < 18:
+                    self.watched.append(window)
+
+    def draw_window(self, data, fit) -> WindowModel:
+        """One that fits what is to be done, most often, if there is one."""
+        fitting = sorted(filter(fit, self.watched), key=lambda window: window.ends_at)[:5]
+        return data.draw(st.sampled_from([*fitting * 8, *self.watched]))
 
     # ---- What is done ---------------------------------------------------------------------------
 
-    @rule(
-        data=st.data(),
-        seed=st.integers(0, 10_000),
-        counts=st.tuples(st.integers(0, 12), st.integers(0, 12)),
-        in_order=st.sampled_from([True, True, True, False]),
-    )
-    def post_a_root(self, data, seed: int, counts: tuple[int, int], in_order: bool) -> None:
-        window = data.draw(st.sampled_from(self.watched))
+    def is_open(self, window: WindowModel) -> bool:
+        return window.root is None and self.now + 1 < window.posting_ends
+
+    @rule(data=st.data(), seed=st.integers(0, 10_000), counts=counts_of_few)
+    def post_a_root(self, data, seed: int, counts: tuple[int, int]) -> None:
+        self.watch_what_comes()
+        window = self.draw_window(data, self.is_open)
+        self.bring(data, window, keccak(text=str(seed)), (max(*counts, 1), min(counts)), True)
+
+    @precondition(lambda self: any(self.is_open(w) and w.vetoes for w in self.watched))
+    @rule(data=st.data(), seed=st.integers(0, 10_000), counts=counts_of_few)
+    def post_after_a_veto(self, data, seed: int, counts: tuple[int, int]) -> None:
+        window = next(w for w in self.watched if self.is_open(w) and w.vetoes)
+        self.bring(data, window, keccak(text=str(seed)), (max(*counts, 1), min(counts)), True)
+
+    @rule(data=st.data(), seed=st.integers(0, 9), counts=counts_of_few)
+    def post_something_odd(self, data, seed: int, counts: tuple[int, int]) -> None:
+        root = keccak(text=str(seed)) if seed else bytes(27) + b"\1" * 5
+        self.bring(data, self.draw_window(data, self.is_open), root, counts, False)
+
+    def bring(
+        self, data, window: WindowModel, root: bytes, counts: tuple[int, int], in_order: bool
+    ) -> None:
+        """In order: counts, attempt and signers are those that are due; the time may not be."""
         self.draw_moment(data, window)
         attestors = self.sets[window.set_id]
-        capacities, penalized = counts if not in_order else (max(*counts, 1), min(counts))
         attempt = min(window.vetoes, 1) if in_order else data.draw(st.integers(0, 2))
-        root = keccak(text=str(seed)) if seed or in_order else bytes(27) + b"\1" * 5
         statement = TelemetryRoot(
             self.chain_id,
             self.oracle.address,
             window.set_id,
             window.window,
             root,
-            capacities,
-            penalized,
+            *counts,
             URI,
             attempt,
         )
@@ -406,17 +433,13 @@ class OracleInTime(RuleBasedStateMachine):
             window.post(self.now, statement)
             final_at = window.rules.final_at(self.now)
             event = outcome.event("RootPosted")
-            assert (event["root"], event["finalAt"]) == (root, final_at)
-            assert (event["capacities"], event["penalized"]) == (capacities, penalized)
+            assert (event.root, event.finalAt) == (root, final_at)
+            assert (event.capacities, event.penalized) == counts
 
-    def standing_or_any(self, data) -> WindowModel:
-        """Most often one with a root, where there is one."""
-        standing = [window for window in self.watched if window.root]
-        return data.draw(st.sampled_from([*standing * 3, *self.watched]))
-
+    @precondition(lambda self: any(window.root for window in self.watched))
     @rule(data=st.data())
     def veto(self, data) -> None:
-        window = self.standing_or_any(data)
+        window = self.draw_window(data, lambda w: self.now + 1 < w.final_at)
         self.draw_moment(data, window)
         root, expected = window.standing()[0], window.refusal_of_veto(self.now)
         outcome = self.oracle.try_send(
@@ -426,11 +449,12 @@ class OracleInTime(RuleBasedStateMachine):
         if expected is None:
             window.veto(self.now)
             event = outcome.event("RootVetoed")
-            assert (event["root"], event["repostEnds"]) == (root, window.posting_ends)
+            assert (event.root, event.repostEnds) == (root, window.posting_ends)
 
+    @precondition(lambda self: any(window.root for window in self.watched))
     @rule(data=st.data())
     def waive(self, data) -> None:
-        window = self.standing_or_any(data)
+        window = self.draw_window(data, lambda w: w.is_mass)
         self.draw_moment(data, window)
         expected = window.refusal_of_waiver(self.now)
         outcome = self.oracle.try_send(
@@ -440,9 +464,10 @@ class OracleInTime(RuleBasedStateMachine):
         if expected is None:
             window.waive(self.now)
 
+    @precondition(lambda self: any(window.root for window in self.watched))
     @rule(data=st.data())
     def dispute(self, data) -> None:
-        window = self.standing_or_any(data)
+        window = self.draw_window(data, lambda w: self.now + 1 < w.final_at)
         self.draw_moment(data, window)
         outcome = self.oracle.try_send(
             "dispute", window.set_id, window.window, URI, sender=MEMBERS[0], at=self.now
@@ -452,7 +477,7 @@ class OracleInTime(RuleBasedStateMachine):
 
     @rule(data=st.data(), function=st.sampled_from(["veto", "waivePenalties"]))
     def act_as_guardian_without_being_it(self, data, function: str) -> None:
-        window = self.standing_or_any(data)
+        window = self.draw_window(data, lambda w: w.root)
         caller = data.draw(st.sampled_from([self.owner.address, MEMBERS[1]]))
         self.move(0)
         outcome = self.oracle.try_send(
