@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import IntEnum
+from time import sleep
 
 import pytest
 from eth_account import Account
@@ -240,16 +241,38 @@ def test_a_second_schedule_follows_the_first(stage, oracle, at, members):
     assert tuple(oracle.membersAt(1, second)) == (members, 5)
 
 
-def test_of_two_schedules_in_one_block_the_later_one_holds(stage, oracle, lane, members):
-    bound = lane.contract(oracle)
+@pytest.fixture
+def one_block(lane):
+    """Sends calls of one sender, in their order, in one block."""
+
+    def one_block(calls):
+        sender = calls[0].message["from"]
+        nonce = int(lane.node.request("eth_getTransactionCount", sender, "latest"), 16)
+        for index, call in enumerate(calls):
+            # Each takes less than half of the block.
+            own = {"nonce": hex(nonce + index), "gas": hex(1_000_000)}
+            lane.node.request("eth_sendTransaction", {**call.message, **own})
+        while int(lane.node.request("txpool_status")["pending"], 16) < len(calls):
+            sleep(0.01)
+        lane.mine()
+
     lane.node.request("evm_setAutomine", False)
-    for given, threshold in ((members[:1], 1), (members[1:4], 2)):
-        call = bound.call("scheduleMembers", 1, given, threshold, sender=stage.owner)
-        lane.node.request("eth_sendTransaction", call.message)
-    lane.mine()
+    yield one_block
     lane.node.request("evm_setAutomine", True)
+
+
+def test_of_two_schedules_in_one_block_the_later_one_holds(stage, oracle, lane, members, one_block):
+    bound = lane.contract(oracle)
+    one_block(
+        [
+            bound.call("scheduleMembers", 1, given, threshold, sender=stage.owner)
+            for given, threshold in ((members[:1], 1), (members[1:4], 2))
+        ]
+    )
     assert tuple(oracle.membersAt(1, lane.time + 7 * DAY - 1)) == (members, THRESHOLD)
     assert tuple(oracle.membersAt(1, lane.time + 7 * DAY)) == (members[1:4], 2)
+    block = lane.node.request("eth_getBlockByNumber", "latest", False)
+    assert len(block["transactions"]) == 2
 
 
 def test_every_version_of_many_is_found(stage, oracle, at, members):
