@@ -292,14 +292,17 @@ class Lane:
     def _receipt_of(self, call: Call) -> Any:
         """Sends a call and waits for its receipt.
 
-        On a busy machine the node may mine the transaction and still miss its own news of it; then
-        the receipt stands in the latest block, since every transaction here has one of its own.
+        On a busy machine the node may miss its own news of a transaction, and either leave it
+        unmined or not tell of it. Then it is mined now, in a block of its own as always, or its
+        receipt stands in the latest block already.
         """
         try:
             return self.node.request("eth_sendTransactionSync", call.message)
         except NodeError as error:
             if "confirmation timeout" not in str(error):
                 raise
+            if int(self.node.request("txpool_status")["pending"], 16):
+                self.node.request("evm_mine")
             receipts = self.node.request("eth_getBlockReceipts", "latest")
             sender = call.message["from"].lower()
             if len(receipts) != 1 or receipts[0]["from"].lower() != sender:

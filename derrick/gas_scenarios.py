@@ -82,6 +82,7 @@ class Bench:
         self.capacity = lane.contract(self.market.capacity)
         self.telemetry = lane.contract(self.market.telemetry)
         self.registrar = lane.contract(self.market.registrar)
+        self.bond = lane.contract(self.market.bond)
         self.vault = lane.contract(self.market.vault)
         members = [a.address for a in self.attestors]
         self.telemetry.send("createSet", members, 3, TELEMETRY_RULES.as_tuple(), sender=self.owner)
@@ -107,7 +108,7 @@ class Bench:
 
     # ---- building states
 
-    def config(self, floor_bps: int = 0) -> CapacityConfig:
+    def config(self, floor_bps: int = 0, penal: bool = False) -> CapacityConfig:
         """A capacity of 32,767 units in daily epochs from the next midnight on."""
         return CapacityConfig(
             hardware_class=CLASS,
@@ -128,17 +129,19 @@ class Bench:
             stablecoin=self.token.address,
             payee="0x" + 40 * "0",
             tiers=(Tier(9_990, 1_000), Tier(9_900, 2_500), Tier(9_500, 10_000)),
+            penalty_below_bps=9_500 if penal else 0,
+            penalty_per_unit=RENT if penal else 0,
         )
 
-    def registration(self, floor_bps: int = 0) -> tuple[Any, ...]:
+    def registration(self, floor_bps: int = 0, penal: bool = False) -> tuple[Any, ...]:
         """Arguments of the registrar: one term, two legs beside the protocol's."""
         legs = (Leg(self.operator.address, 2_000), Leg(self.lender.address, 500))
         split = RevenueSplit(SUPPLY, legs, 1_000)
-        return self.config(floor_bps), [Term(1, 365, 10_000)], RENT, split
+        return self.config(floor_bps, penal), [Term(1, 365, 10_000)], RENT, split
 
-    def register(self, floor_bps: int = 0) -> Capacity:
+    def register(self, floor_bps: int = 0, penal: bool = False) -> Capacity:
         receipt = self.registrar.send(
-            "register", *self.registration(floor_bps), sender=self.operator
+            "register", *self.registration(floor_bps, penal), sender=self.operator
         )
         event = receipt.event("CapacityRegistered")
         splitter = self.lane.contract(ape.project.RevenueSplitter.at(event.payee))
@@ -164,7 +167,11 @@ class Bench:
         report = Report(capacity.id, epoch, uptime_bps, 8_000, 1_958_400)
         others = [Report(10_000 + i, epoch, 10_000, 8_000, 1) for i in range(FLEET - 1)]
         tree = ReportTree.of([report, *others])
-        end = capacity.origin + (epoch + 1) * DAY
+        gas = self.post_tree(tree, capacity.origin + (epoch + 1) * DAY)
+        return report.as_tuple(), tree.proof(report), gas
+
+    def post_tree(self, tree: ReportTree, end: int) -> int:
+        """Post the root of the window that ends then, and wait until it is final; the gas of it."""
         window = TELEMETRY_RULES.window_of(end)
         if self.lane.time < end:
             self.lane.mine(at=end)
@@ -173,15 +180,15 @@ class Bench:
         quorum = attest(statement, self.attestors[:3])
         receipt = self.telemetry.send("postRoot", statement.as_tuple(), quorum, sender=self.owner)
         self.lane.mine(at=self.lane.time + TELEMETRY_RULES.finality_delay)
-        return report.as_tuple(), tree.proof(report), receipt.gas_used
+        return receipt.gas_used
 
     def settle(self, capacity: Capacity, epoch: int, uptime_bps: int = 10_000) -> int:
         report, proof, _ = self.post(capacity, epoch, uptime_bps)
         return self.lease.send("settle", report, proof, sender=self.owner).gas_used
 
-    def leased(self, leases: int = 1, floor_bps: int = 0) -> Capacity:
+    def leased(self, leases: int = 1, floor_bps: int = 0, penal: bool = False) -> Capacity:
         """A capacity with so many leases of one unit over its first 30 epochs."""
-        capacity = self.register(floor_bps)
+        capacity = self.register(floor_bps, penal)
         request = self.request(capacity, 1, 0, 30)
         for _ in range(min(leases, 2)):
             self.lease.send("lease", request, sender=self.tenant)
@@ -257,6 +264,21 @@ class Bench:
             receipt = self.lease.send("settleMissing", capacity.id, sender=self.owner)
             yield "settle_missing", receipt.gas_used
         with self.isolated():
+            yield "settle_31_capacities", self.settle_fleet()
+        with self.isolated():
+            capacity = self.leased(penal=True)
+            self.settle(capacity, 0)
+            self.token.send("approve", self.bond, MAX_UINT256, sender=self.operator)
+            deposits = [
+                self.bond.send("deposit", capacity.id, 10**6 * DOLLAR, sender=self.operator)
+                for _ in range(2)
+            ]
+            yield "bond_deposit", deposits[1].gas_used
+            yield "settle_epoch_penalty", self.settle(capacity, 1, FULL_CREDIT_UPTIME)
+            lease = capacity.id * 10**9 + 1
+            receipt = self.lease.send("claimPenalty", lease, 1, self.tenant, sender=self.tenant)
+            yield "claim_penalty", receipt.gas_used
+        with self.isolated():
             capacity = self.leased()
             self.settle(capacity, 0)
             for epoch in range(1, 30):
@@ -265,6 +287,23 @@ class Bench:
             self.lease.send("passIdle", capacity.id, 32, sender=self.owner)
             receipt = self.lease.send("passIdle", capacity.id, 48, sender=self.owner)
             yield "pass_idle_16_epochs", receipt.gas_used
+
+    def settle_fleet(self) -> int:
+        """Gas of one epoch of a million accelerators: 31 capacities, each leased to its last unit,
+        by one root and one proof. What a capacity's leases are many or few makes no difference."""
+        fleet = [self.register() for _ in range(31)]
+        self.coin.mint(self.tenant.address, 10**11 * DOLLAR)
+        for capacity in fleet:
+            request = self.request(capacity, UNITS, 0, 30)
+            self.lease.send("lease", request, sender=self.tenant)
+        for epoch in (0, 1):
+            tree = ReportTree.of(
+                Report(capacity.id, epoch, 10_000, 8_000, 7_500_000_000) for capacity in fleet
+            )
+            self.post_tree(tree, fleet[0].origin + (epoch + 1) * DAY)
+            arguments = tree.multiproof(tree.reports).as_arguments()
+            receipt = self.lease.send("settleMany", *arguments, sender=self.owner)
+        return receipt.gas_used
 
     def splitting(self) -> Iterator[tuple[str, int]]:
         for holders, key in (

@@ -137,7 +137,7 @@ def test_from_readings_to_proofs_on_the_chain(
     leaves = json.loads(Path("out/leaves.json").read_text())
     stage.lane.mine(at=ENDS_AT)
     send(stage, call)
-    root, final_at = stage.oracle.standingOf(2, WINDOW)
+    root, final_at = stage.oracle.standingRootOf(2, WINDOW)
     assert root == bytes.fromhex(leaves["root"][2:])[:27]
     # Three of five are a mass.
     state, held_until = stage.oracle.penaltiesOf(2, WINDOW)
@@ -184,7 +184,7 @@ def test_after_a_veto_they_sign_again(run, stage, table, keyfile, keys, where, a
             with reverts_with(stage.oracle.WrongAttempt, setId=2, window=WINDOW, attempt=0, due=1):
                 send(stage, call)
     assert stage.oracle.windowInfo(2, WINDOW).vetoes == 1
-    assert stage.oracle.standingOf(2, WINDOW).finalAt != 0
+    assert stage.oracle.standingRootOf(2, WINDOW).finalAt != 0
 
 
 def test_a_contract_that_attests_is_merged_unchecked(
@@ -207,7 +207,7 @@ def test_a_contract_that_attests_is_merged_unchecked(
     run("merge", "1.json", "2.json", "--contract", wallet.address, "--out", "call.json")
     stage.lane.mine(at=ENDS_AT)
     send(stage, json.loads(Path("call.json").read_text()))
-    assert stage.oracle.standingOf(set_id, WINDOW).root == statement.root[:27]
+    assert stage.oracle.standingRootOf(set_id, WINDOW).root == statement.root[:27]
 
 
 # --- what is refused ---

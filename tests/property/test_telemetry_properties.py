@@ -288,7 +288,7 @@ def test_a_quorum_is_judged_as_the_model_does(oracle, lane, chain_id, data, set_
         outcome = post(oracle, statement, attestations, at=rules.ends_at(window))
         of_digest = oracle.call("requireQuorum", set_id, statement.digest(), attestations)
         (viewed,) = lane.try_batch([of_digest])
-        standing, final_at = oracle.read("standingOf", set_id, window)
+        standing, final_at = oracle.read("standingRootOf", set_id, window)
     assert seen(outcome) == seen(viewed) == expected
     if expected is None:
         assert (standing, final_at) == (root[:27], rules.final_at(rules.ends_at(window)))
@@ -506,7 +506,7 @@ class OracleInTime(RuleBasedStateMachine):
             place = (window.set_id, window.window)
             begin = window.rules.ends_at(window.window - 1)
             calls += [
-                self.oracle.call("standingOf", *place),
+                self.oracle.call("standingRootOf", *place),
                 self.oracle.call("windowInfo", *place),
                 self.oracle.call("penaltiesOf", *place),
                 self.oracle.call("statusOf", window.set_id, begin + 1),

@@ -246,7 +246,7 @@ class TestInTheWay:
     def test_by_silence(self, stage, oracle, honest, truth):
         # Hoping for a blackout, which settles at a flat credit. It takes three of them.
         stage.post(truth, attest(truth, honest), at=RULES.posting_ends(WINDOW) - 1)
-        assert oracle.standingOf(1, WINDOW).root == truth.root[:27]
+        assert oracle.standingRootOf(1, WINDOW).root == truth.root[:27]
 
     def test_by_a_bad_signature_of_their_own(self, stage, oracle, honest, hostile, truth):
         # Hoping that one bad signature spoils the honest ones: it is left out.
@@ -254,7 +254,7 @@ class TestInTheWay:
         with reverts_with(oracle.BadSignature, signer=bad.signer):
             stage.post(truth, sort_attestations([bad, *attest(truth, honest)]))
         stage.post(truth, attest(truth, honest))
-        assert oracle.standingOf(1, WINDOW).root == truth.root[:27]
+        assert oracle.standingRootOf(1, WINDOW).root == truth.root[:27]
 
     @pytest.mark.parametrize("manner", [BURN, BOMB, REENTER])
     def test_by_a_member_that_is_a_contract(
@@ -277,7 +277,7 @@ class TestInTheWay:
             stage.post(truth, attest(truth, honest))
         else:
             stage.post(truth, given)
-        assert oracle.standingOf(set_id, WINDOW).root == truth.root[:27]
+        assert oracle.standingRootOf(set_id, WINDOW).root == truth.root[:27]
 
     def test_by_a_contract_that_changes_its_mind(
         self, stage, oracle, project, owner, honest, hostile, truth

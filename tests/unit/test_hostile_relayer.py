@@ -192,7 +192,7 @@ def test_the_draft_instead_of_its_correction(stage, oracle, statement):
     assert oracle.windowInfo(1, WINDOW).vetoes == 1
     corrected = replace(statement, attempt=1)
     stage.post(corrected)
-    assert oracle.standingOf(1, WINDOW).root == statement.root[:27]
+    assert oracle.standingRootOf(1, WINDOW).root == statement.root[:27]
 
 
 def test_the_vetoed_root_again_to_use_up_the_second_attempt(stage, oracle, statement, quorum):
@@ -211,7 +211,7 @@ def test_the_last_second_leaves_the_guardian_his_time(stage, oracle, statement):
     # Hoping that the time to veto runs from the window's end.
     posted_at = RULES.posting_ends(WINDOW) - 1
     stage.post(statement, at=posted_at)
-    assert oracle.standingOf(1, WINDOW).finalAt == posted_at + RULES.finality_delay
+    assert oracle.standingRootOf(1, WINDOW).finalAt == posted_at + RULES.finality_delay
     stage.veto(at=posted_at + RULES.finality_delay - 1)
 
 
@@ -223,7 +223,7 @@ def test_the_last_second_leaves_operators_their_time(stage, oracle, statement):
     left = RULES.repost_ends(WINDOW) - stage.lane.time
     assert left > RULES.posting_period
     stage.post(replace(statement, attempt=1), at=RULES.repost_ends(WINDOW) - 1)
-    final_at = oracle.standingOf(1, WINDOW).finalAt
+    final_at = oracle.standingRootOf(1, WINDOW).finalAt
     assert RULES.reveal_ends(WINDOW) - final_at > RULES.reveal_period
 
 
@@ -275,7 +275,7 @@ def test_numbers_too_wide_for_their_fields(stage, lane, oracle, statement, quoru
         [statement.as_tuple(), [tuple(a) for a in quorum]],
     )
     stage.stranger.transfer(oracle, "0 wei", data=narrow)
-    assert oracle.standingOf(1, WINDOW).root == statement.root[:27]
+    assert oracle.standingRootOf(1, WINDOW).root == statement.root[:27]
 
 
 # --- he shows reports that were not signed ---

@@ -87,7 +87,7 @@ def test_a_root_can_be_vetoed_up_to_the_last_second_before_it_is_final(
     (event,) = receipt.decode_logs(oracle.RootVetoed)
     assert (event.setId, event.window, event.root) == (1, WINDOW, statement.root[:27])
     assert event.repostEnds == ENDS_AT + 2 * POSTING + FINALITY
-    assert tuple(oracle.standingOf(1, WINDOW)) == (bytes(27), 0)
+    assert tuple(oracle.standingRootOf(1, WINDOW)) == (bytes(27), 0)
     assert tuple(oracle.windowInfo(1, WINDOW)) == (bytes(27), 0, 0, 1, False)
     assert oracle.statusOf(1, EPOCH_END) == Status.PENDING
 
@@ -100,7 +100,7 @@ def test_a_final_root_stands_for_good(stage, oracle, statement, late):
         stage.veto(at=final_at + late)
     with reverts_with(oracle.RootFinal, **NO_ROOT, finalAt=final_at):
         oracle.dispute(1, WINDOW, "ipfs://proof", sender=stage.stranger)
-    assert tuple(oracle.standingOf(1, WINDOW)) == (statement.root[:27], final_at)
+    assert tuple(oracle.standingRootOf(1, WINDOW)) == (statement.root[:27], final_at)
 
 
 def test_what_does_not_stand_cannot_be_vetoed(stage, oracle, statement, again):
@@ -130,7 +130,7 @@ def test_a_veto_of_one_window_leaves_the_others(stage, oracle):
     assert all(root != bytes(27) for root, *_ in before)
     stage.veto(*vetoed)
     assert [tuple(oracle.windowInfo(*each)) for each in rest] == before
-    assert oracle.standingOf(*vetoed).root == bytes(27)
+    assert oracle.standingRootOf(*vetoed).root == bytes(27)
 
 
 @pytest.mark.parametrize("vetoed_at", [ENDS_AT + 1, LAST_POST + FINALITY - 1])
@@ -145,7 +145,7 @@ def test_one_more_root_may_follow_a_veto(
     assert oracle.statusOf(1, EPOCH_END) == Status.PENDING
     stage.post(again, at=reposted_at)
     final_at = reposted_at + FINALITY
-    assert tuple(oracle.standingOf(1, WINDOW)) == (again.root[:27], final_at)
+    assert tuple(oracle.standingRootOf(1, WINDOW)) == (again.root[:27], final_at)
     assert tuple(oracle.windowInfo(1, WINDOW)) == (again.root[:27], final_at, 0, 1, False)
     assert oracle.statusOf(1, EPOCH_END) == Status.REPORTED
     with reverts_with(oracle.RootExists, **NO_ROOT, root=again.root[:27]):
@@ -174,7 +174,7 @@ def test_the_last_possible_root_can_be_shown_for_the_whole_reveal_period(
     stage.post(statement, at=LAST_POST)
     stage.veto(at=LAST_POST + FINALITY - 1)
     stage.post(again, at=LAST_REPOST)
-    final_at = oracle.standingOf(1, WINDOW).finalAt
+    final_at = oracle.standingRootOf(1, WINDOW).finalAt
     assert RULES.reveal_ends(WINDOW) - final_at == REVEAL + 1
     now(final_at + REVEAL)
     assert oracle.statusOf(1, EPOCH_END) == Status.REPORTED
@@ -228,7 +228,7 @@ def test_what_was_vetoed_stands_again_only_if_it_is_signed_again(stage, oracle, 
     with reverts_with(oracle.BadSignature, signer=stage.members[0]):
         stage.post(second, stage.sign(statement))
     stage.post(second)
-    assert oracle.standingOf(1, WINDOW).root == statement.root[:27]
+    assert oracle.standingRootOf(1, WINDOW).root == statement.root[:27]
 
 
 def test_a_blackout_is_for_good(stage, oracle, statement, now):
@@ -248,7 +248,7 @@ def test_without_a_guardian_a_root_is_final_all_the_same(stage, oracle, statemen
     for caller in (stage.guardian, stage.owner):
         with reverts_with(oracle.NotGuardian, caller=caller):
             oracle.veto(1, WINDOW, sender=caller)
-    assert oracle.standingOf(1, WINDOW).finalAt == ENDS_AT + FINALITY
+    assert oracle.standingRootOf(1, WINDOW).finalAt == ENDS_AT + FINALITY
 
 
 # --- disputes ---
@@ -380,14 +380,14 @@ def test_the_guardian_waives_a_mass_from_posting_to_the_end_of_the_delay(
 ):
     stage.post(mass, at=ENDS_AT)
     status = oracle.statusOf(1, EPOCH_END)
-    standing = tuple(oracle.standingOf(1, WINDOW))
+    standing = tuple(oracle.standingRootOf(1, WINDOW))
     receipt = stage.waive(at=when)
     (event,) = receipt.decode_logs(oracle.PenaltiesWaived)
     assert (event.setId, event.window) == (1, WINDOW)
     until = ENDS_AT + FINALITY + RULES.mass_delay
     assert penalties(oracle) == (Penalties.WAIVED, until)
     # Nothing else changes: reports count, and so do credits.
-    assert tuple(oracle.standingOf(1, WINDOW)) == standing
+    assert tuple(oracle.standingRootOf(1, WINDOW)) == standing
     assert oracle.statusOf(1, EPOCH_END) == status
     now(until + 365 * DAY)
     assert penalties(oracle) == (Penalties.WAIVED, until)

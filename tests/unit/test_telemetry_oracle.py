@@ -324,7 +324,7 @@ def test_members_at_a_windows_end_sign_for_all_of_it(stage, oracle, at, gap, new
             stage.post(statement, bad)
     # Also once the others hold: what counts is who held at the window's end.
     stage.post(statement, good, at=ends_at + RULES.posting_period - 1)
-    assert oracle.standingOf(1, window).root == statement.root[:27]
+    assert oracle.standingRootOf(1, window).root == statement.root[:27]
 
 
 def test_old_and_new_members_do_not_mix(stage, oracle, at, members):
@@ -367,17 +367,17 @@ def test_a_quorum_is_one_of_this_digest(stage, oracle, statement, quorum):
 
 def test_anyone_brings_a_root_that_a_quorum_signed(stage, oracle, ended):
     statement = stage.statement(capacities=9, penalized=2)
-    assert tuple(oracle.standingOf(1, WINDOW)) == (bytes(27), 0)
+    assert tuple(oracle.standingRootOf(1, WINDOW)) == (bytes(27), 0)
     receipt = stage.post(statement)
     (event,) = receipt.decode_logs(oracle.RootPosted)
     final_at = ENDS_AT + RULES.finality_delay
     assert (event.setId, event.window, event.root) == (1, WINDOW, statement.root)
     assert (event.capacities, event.penalized) == (9, 2)
     assert (event.finalAt, event.leavesURI) == (final_at, URI)
-    assert tuple(oracle.standingOf(1, WINDOW)) == (statement.root[:27], final_at)
+    assert tuple(oracle.standingRootOf(1, WINDOW)) == (statement.root[:27], final_at)
     assert tuple(oracle.windowInfo(1, WINDOW)) == (statement.root[:27], final_at, 0, 0, False)
     for other in (WINDOW - 1, WINDOW + 1):
-        assert tuple(oracle.standingOf(1, other)) == (bytes(27), 0)
+        assert tuple(oracle.standingRootOf(1, other)) == (bytes(27), 0)
     assert oracle.statusOf(1, EPOCH_END) == Status.REPORTED
 
 
@@ -386,7 +386,7 @@ def test_any_three_of_five_are_a_quorum_and_all_five_too(stage, oracle, lane, st
         with isolated(lane):
             signers = [stage.attestors[i] for i in picked]
             stage.post(statement, attest(statement, signers), at=ENDS_AT)
-            assert oracle.standingOf(1, WINDOW).root == statement.root[:27]
+            assert oracle.standingRootOf(1, WINDOW).root == statement.root[:27]
 
 
 def test_a_root_costs_little(stage, statement):
@@ -397,7 +397,7 @@ def test_an_account_of_eth_account_attests_like_one_of_ape(stage, oracle, ended)
     attestor = key("a key outside of ape")
     statement = stage.statement(set_id=stage.create_set([attestor], 1))
     stage.post(statement, attest(statement, [attestor]), at=ENDS_AT + 1)
-    assert oracle.standingOf(2, WINDOW).root == statement.root[:27]
+    assert oracle.standingRootOf(2, WINDOW).root == statement.root[:27]
 
 
 def test_thirty_two_of_thirty_two_sign(stage, oracle):
@@ -447,7 +447,7 @@ def test_a_root_of_which_nothing_would_be_kept_is_refused(stage, oracle, ended, 
 def test_a_single_bit_is_a_root(stage, oracle, ended):
     least = bytes(26) + b"\1" + bytes(5)
     stage.post(stage.statement(root=least))
-    assert oracle.standingOf(1, WINDOW).root == least[:27]
+    assert oracle.standingRootOf(1, WINDOW).root == least[:27]
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,7 @@ def test_a_root_is_never_replaced(stage, oracle, posted, statement, when):
         standing = {"setId": 1, "window": WINDOW, "root": statement.root[:27]}
         with reverts_with(oracle.RootExists, **standing):
             stage.post(other, at=ENDS_AT + when + other.attempt)
-    assert oracle.standingOf(1, WINDOW).root == statement.root[:27]
+    assert oracle.standingRootOf(1, WINDOW).root == statement.root[:27]
 
 
 # --- quorum ---
@@ -563,7 +563,7 @@ def test_one_bad_signature_above_the_threshold_is_refused_too(
 
 def test_a_compact_signature_is_as_good(stage, oracle, ended, statement, quorum):
     stage.post(statement, [Attestation(a.signer, compact(a.signature)) for a in quorum])
-    assert oracle.standingOf(1, WINDOW).root == statement.root[:27]
+    assert oracle.standingRootOf(1, WINDOW).root == statement.root[:27]
 
 
 @pytest.mark.parametrize(
@@ -669,7 +669,7 @@ def with_wallet(stage, mixed, wallet, wallet_key):
 
 def test_a_contract_attests_by_erc_1271(stage, oracle, mixed, with_wallet):
     stage.post(mixed, with_wallet, at=ENDS_AT)
-    assert oracle.standingOf(2, WINDOW).root == mixed.root[:27]
+    assert oracle.standingRootOf(2, WINDOW).root == mixed.root[:27]
 
 
 FAILING = [
@@ -696,7 +696,7 @@ def test_a_contract_that_fails_or_lies_is_one_bad_signature(
     # The others do without it, at the usual price.
     receipt = stage.post(mixed, attest(mixed, stage.attestors[:2]))
     assert receipt.gas_used < 91_000
-    assert oracle.standingOf(2, WINDOW).root == mixed.root[:27]
+    assert oracle.standingRootOf(2, WINDOW).root == mixed.root[:27]
 
 
 def test_a_contract_refuses_a_signature_of_another_key(stage, oracle, mixed, wallet):
@@ -711,7 +711,7 @@ def test_a_bloated_answer_costs_only_what_it_costs(
 ):
     wallet.setManner(Manner.BOMB, sender=owner)
     assert stage.post(mixed, with_wallet, at=ENDS_AT).gas_used < 250_000
-    assert oracle.standingOf(2, WINDOW).root == mixed.root[:27]
+    assert oracle.standingRootOf(2, WINDOW).root == mixed.root[:27]
 
 
 @pytest.mark.parametrize("where", ["the same window", "the next window"])
@@ -728,8 +728,8 @@ def test_a_contract_cannot_reenter(stage, oracle, owner, lane, mixed, with_walle
     wallet.setReentry(oracle.address, payload, sender=owner)
     wallet.setManner(Manner.REENTER, sender=owner)
     stage.post(mixed, with_wallet, at=later)
-    assert oracle.standingOf(2, WINDOW).root == mixed.root[:27]
-    assert oracle.standingOf(2, WINDOW + 1).root == bytes(27)
+    assert oracle.standingRootOf(2, WINDOW).root == mixed.root[:27]
+    assert oracle.standingRootOf(2, WINDOW + 1).root == bytes(27)
 
 
 def test_a_key_still_speaks_where_its_account_delegates_to_code(
@@ -739,7 +739,7 @@ def test_a_key_still_speaks_where_its_account_delegates_to_code(
     code = chain.provider.make_request("eth_getCode", [wallet.address, "latest"])
     chain.provider.make_request("anvil_setCode", [quorum[0].signer, code])
     stage.post(statement, quorum, at=ENDS_AT + 1)
-    assert oracle.standingOf(1, WINDOW).root == statement.root[:27]
+    assert oracle.standingRootOf(1, WINDOW).root == statement.root[:27]
 
 
 # --- status ---
@@ -831,8 +831,8 @@ def test_what_stands_is_one_word(chain, oracle, posted):
         trace = chain.provider.make_request("debug_traceCall", call)
         return [step["op"] for step in trace["structLogs"]].count("SLOAD")
 
-    assert reads(oracle.standingOf, 1, WINDOW) == 1
-    assert reads(oracle.standingOf, 1, WINDOW + 1) == 1
+    assert reads(oracle.standingRootOf, 1, WINDOW) == 1
+    assert reads(oracle.standingRootOf, 1, WINDOW + 1) == 1
 
 
 @pytest.mark.parametrize("uri", ["", "ipfs://x", "https://example.org/" + "ü" * 300])
