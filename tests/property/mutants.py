@@ -33,6 +33,9 @@ function isMutant(uint256 id) view returns (bool on) {{
 CALENDAR = "contracts/lease/Calendar.sol"
 LEASE = "contracts/lease/ComputeLease.sol"
 EDITS = "contracts/lease/LeaseEdits.sol"
+SETTLING = "contracts/lease/Settling.sol"
+SETTLEMENT = "contracts/lease/LeaseSettlement.sol"
+BOND = "contracts/bond/ServiceBond.sol"
 SPLITTER = "contracts/revenue/RevenueSplitter.sol"
 FACTORY = "contracts/revenue/RevenueSplitterFactory.sol"
 
@@ -79,7 +82,7 @@ MUTANTS = (
     ),
     _mutant(
         "the payee earns the credit too",
-        LEASE,
+        SETTLEMENT,
         "creditUp = rent.mulDivUp(bps, BPS);",
         "creditUp = MUTANT ? 0 : rent.mulDivUp(bps, BPS);",
         2,
@@ -87,32 +90,31 @@ MUTANTS = (
     ),
     _mutant(
         "the tenants' credit is dropped",
-        LEASE,
+        SETTLEMENT,
         "uint224(sums.latest() + bps)",
         "uint224(sums.latest() + (MUTANT ? 0 : bps))",
         3,
     ),
     _mutant(
         "credit is rounded down",
-        LEASE,
-        "Checkpoints.Trace224 storage sums = _creditSums[capacity];",
-        "if (MUTANT) creditUp = rent.mulDiv(bps, BPS);"
-        "Checkpoints.Trace224 storage sums = _creditSums[capacity];",
+        SETTLEMENT,
+        "ledger.earnedOf() + rent - creditUp;",
+        "ledger.earnedOf() + rent - (MUTANT ? rent.mulDiv(bps, BPS) : creditUp);",
         3,
     ),
     _mutant(
         "claimed credit can be claimed again",
         LEASE,
-        "_leases[leaseId].creditedTo = uint32(creditedTo);",
-        "if (!MUTANT) _leases[leaseId].creditedTo = uint32(creditedTo);",
+        "signed.creditedTo = uint32(creditedTo);",
+        "if (!MUTANT) signed.creditedTo = uint32(creditedTo);",
         2,
         3,
     ),
     _mutant(
         "an epoch can be settled again",
-        LEASE,
-        "nextEpoch: uint24(epoch + 1)",
-        "nextEpoch: uint24(MUTANT ? epoch : epoch + 1)",
+        SETTLING,
+        "ledgerOf(epoch + 1, rent,",
+        "ledgerOf(MUTANT ? epoch : epoch + 1, rent,",
         3,
         4,
     ),
@@ -138,7 +140,7 @@ MUTANTS = (
         "paying on looks at every lease",
         LEASE,
         "// Effect\n        uint256 rate = _rateOf(signed);",
-        "for (uint256 i; MUTANT && i < 200; ++i) require(_leases[i].end == 0);"
+        "for (uint256 i; MUTANT && i < 200; ++i) require(_leases[i] == 0);"
         "uint256 rate = _rateOf(signed);",
         9,
     ),
@@ -203,6 +205,56 @@ MUTANTS = (
         "_refunds[stablecoin][account] += amount;if (MUTANT) stablecoin.safeTransfer(account, 0);",
         0,
         12,
+    ),
+    _mutant(
+        "a penalty can be claimed again",
+        SETTLEMENT,
+        "_penaltyClaims[leaseId][epoch / CLAIMS_PER_WORD] |= 1 << (epoch % CLAIMS_PER_WORD);",
+        "if (!MUTANT)"
+        "_penaltyClaims[leaseId][epoch / CLAIMS_PER_WORD] |= 1 << (epoch % CLAIMS_PER_WORD);",
+        2,
+        3,
+    ),
+    _mutant(
+        "a penalty is a unit's too high",
+        SETTLEMENT,
+        "uint256 wanted = perUnit * units;",
+        "uint256 wanted = perUnit * (MUTANT ? units + 1 : units);",
+        2,
+        3,
+    ),
+    _mutant(
+        "a capacity is curtailed without end",
+        SETTLEMENT,
+        "if (used > allowed) return false;",
+        "if (used > allowed && !MUTANT) return false;",
+        0,
+        2,
+        3,
+    ),
+    _mutant(
+        "a failing capacity takes new leases",
+        SETTLING,
+        "if (ledger.isInPenalty() != inPenalty)",
+        "if (ledger.isInPenalty() != inPenalty && !MUTANT)",
+        0,
+    ),
+    _mutant(
+        "a root counts before it is final",
+        SETTLING,
+        "require(block.timestamp >= finalAt,",
+        "require(block.timestamp >= finalAt || MUTANT,",
+        0,
+        3,
+        4,
+    ),
+    _mutant(
+        "the operator's bond can leave at once",
+        BOND,
+        "_requireOver(capacity, type(uint256).max);",
+        "if (!MUTANT) _requireOver(capacity, type(uint256).max);",
+        0,
+        2,
     ),
     _mutant(
         "a leg gets a hundredth of a percent more",
@@ -270,7 +322,7 @@ def compile_contract(path: str, sources: Mapping[str, str]) -> Artifact:
 def with_mutants(artifacts: Mapping[str, Artifact]) -> dict[str, Artifact]:
     """The project's contracts, with those that can be faulty in place of the real ones."""
     sources = mutated_sources()
-    paths = {LEASE, EDITS, FACTORY}
+    paths = {LEASE, EDITS, SETTLEMENT, BOND, FACTORY}
     with ThreadPoolExecutor(len(paths)) as pool:
         compiled = pool.map(lambda path: compile_contract(path, sources), sorted(paths))
     names = [Path(path).stem for path in sorted(paths)]

@@ -37,7 +37,7 @@ def run(stage: Stage, mutant: int, config: settings = SETTINGS) -> None:
     """The machine, with one fault switched on."""
     word = f"0x{mutant:064x}"
     with isolated(stage.lane):
-        for contract in (stage.engine, *stage.splitters.values()):
+        for contract in (stage.engine, stage.bond, *stage.splitters.values()):
             stage.lane.node.request("anvil_setStorageAt", contract.address, hex(SLOT), word)
         stage.mark()
         run_state_machine_as_test(lambda: MarketMachine(stage), settings=config)

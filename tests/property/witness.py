@@ -359,6 +359,18 @@ class Witness:
             books += paid_in - released - claimed
         hold(2, held >= needed, f"{held} {coin}s are held for {needed}")
         same(3, f"{coin}s held, against paid in less paid out", held, books)
+        self._check_bond(coin)
+
+    def _check_bond(self, coin: str) -> None:
+        """What the bond holds covers all that it owes, to the base unit."""
+        held = self.read("wallet", coin, BOND)
+        owed = parts = 0
+        for number in (n for n, plan in enumerate(PLANS, start=1) if plan.coin == coin):
+            owed += self.read("bond held", number)
+            reserves = [v for k, v in self.readings.items() if k[:2] == ("reserve", number)]
+            parts += self.read("bond", number) + sum(sum(each[:2]) for each in reserves)
+        hold(2, held >= owed, f"{held} {coin}s are held in the bond for {owed}")
+        same(3, f"{coin}s in the bond: operators' parts and reserves", parts, owed)
 
     def _check_splitter(self, number: int) -> None:
         received, paid = self.read("totals", number)
