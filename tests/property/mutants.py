@@ -44,7 +44,8 @@ FACTORY = "contracts/revenue/RevenueSplitterFactory.sol"
 class Mutant:
     """A fault: in `source` the text `real` becomes `faulty`, in which MUTANT says if it is on.
 
-    `breaks` are the invariants of which the first found broken must be one.
+    `breaks` are the invariants of which the first found broken must be one. `focus` says which
+    rules of the machine are about it: LEASING or SERVING; None for all.
     """
 
     name: str
@@ -52,10 +53,18 @@ class Mutant:
     real: str
     faulty: str
     breaks: frozenset[int]
+    focus: str | None
+
+
+LEASING, SERVING = "leasing", "serving"
+FOCUS = {
+    **dict.fromkeys((CALENDAR, LEASE, EDITS), LEASING),
+    **dict.fromkeys((SETTLING, SETTLEMENT, BOND), SERVING),
+}
 
 
 def _mutant(name: str, source: str, real: str, faulty: str, *breaks: int) -> Mutant:
-    return Mutant(name, source, real, faulty, frozenset(breaks))
+    return Mutant(name, source, real, faulty, frozenset(breaks), FOCUS.get(source))
 
 
 MUTANTS = (

@@ -40,12 +40,21 @@ class Serving(Leasing):
         self.post_root(set_id, window, shares)
         return window
 
+    def settle_too_early(self, set_id: int) -> None:
+        """By a root that can still be vetoed."""
+        for number in NUMBERS:
+            capacity = self.capacity(number)
+            report, tree = self.report_on(capacity, capacity.next_epoch)
+            if capacity.attestors == set_id and report is not None:
+                self.settle(report, tree)
+
     @rule(set_id=sets, ago=st.integers(0, 2), off=offs, thief=rarely, waive=st.booleans())
     def overrule(self, set_id: int, ago: int, off: int, thief: bool, waive: bool) -> None:
         """A veto, or a waiver of a window's penalties; in time, at the last second, or too late."""
         window = self.fresh_root(set_id, [0]) - ago
         model = self.model.sets[set_id].window(window)
         caller = STRANGER if thief else GUARDIAN
+        self.settle_too_early(set_id)
         if off:
             self.move_to((model.held_until if waive else model.final_at) + off)
         if waive:
@@ -329,7 +338,10 @@ class Serving(Leasing):
             touches=number,
         )
         exit_ = self.model.bonds[number].exit
-        if wait and exit_ and not self.capacity(number).leases:
+        if not self.model.bonds[number].part:
+            self.deposit_by(TENANTS[0], number, data.draw(st.integers(1, 1_000), "bond"))
+        patient = wait and (not self.capacity(number).leases or data.draw(rarely, "patient"))
+        if patient and exit_:
             self.move_to(exit_[1] - data.draw(st.integers(0, 1), "early"))
         self.withdraw_bond(data, number, caller)
 
