@@ -346,8 +346,8 @@ class Lane:
 
     def revert(self, mark: str) -> None:
         """Undo everything since the mark. Raises NodeError when the mark was used up."""
-        # The node's pool forgets a mined transaction a moment after its receipt. The next one has the
-        # same nonce once that is undone, and would be forgotten with it.
+        # The node's pool forgets a mined transaction a moment after its receipt. The next one has
+        # the same nonce once that is undone, and would be forgotten with it.
         time.sleep(POOL_DELAY)
         if self.node.request("evm_revert", mark) is not True:
             raise NodeError(f"the node has no snapshot {mark}")
