@@ -16,6 +16,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -26,6 +27,9 @@ from derrick.abi import Abi, AbiBook, Event, Function, Revert, checksum
 
 GAS_LIMIT = 30_000_000
 """Gas of every transaction: the block's limit, so that nothing has to be estimated."""
+
+POOL_DELAY = 0.005
+"""Seconds that the node's pool needs to forget what has been mined."""
 
 
 class NodeError(Exception):
@@ -345,6 +349,9 @@ class Lane:
 
     def revert(self, mark: str) -> None:
         """Undo everything since the mark. Raises NodeError when the mark was used up."""
+        # The node's pool forgets a mined transaction a moment after its receipt. The next one has
+        # the same nonce once that is undone, and would be forgotten with it.
+        time.sleep(POOL_DELAY)
         if self.node.request("evm_revert", mark) is not True:
             raise NodeError(f"the node has no snapshot {mark}")
 
