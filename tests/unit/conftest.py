@@ -206,7 +206,7 @@ def bench(project, lane, owner, operator, attestors):
     return bench
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Service:
     """A capacity that answers for its service: penalties, curtailment, a bond, on the lane.
 

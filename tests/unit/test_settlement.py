@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from random import Random
 
 import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
 
 from derrick.market import DAY, HOUR, TELEMETRY_RULES
 from derrick.merkle import root_of_multiproof
@@ -12,10 +16,14 @@ from derrick.telemetry import Report, ReportTree, Status
 from derrick.testing import isolated, reverts_with
 from tests.unit.conftest import (
     BOND,
+    CURTAILMENT_CREDIT,
+    CURTAILMENTS,
     LIFETIME,
     PENALTY,
     PENALTY_BELOW,
     PRICE,
+    ROLLING,
+    SPOT,
 )
 
 RATE = 10 * PRICE
@@ -519,3 +527,337 @@ def test_every_path_ends_with_the_lifetime(service, lease):
     outside = {"start": 1, "end": 2, "lifetime": 1}
     with reverts_with(service.bench.lease.BadRange, **outside):
         short.settle_many(tree, report)
+
+
+# ---- curtailment
+
+
+def test_within_the_allowance_a_curtailed_epoch_is_no_fault(service, lease):
+    """The declared credit whatever the uptime, which is read all the same; and no penalty."""
+    for epoch, uptime in enumerate((0, 10_000)):
+        receipt = service.settle(epoch, uptime, curtailed=True)
+        settled = receipt.event("EpochSettled")
+        assert settled.creditBps == CURTAILMENT_CREDIT
+        assert (settled.status, settled.uptimeBps) == (Status.REPORTED, uptime)
+        assert tuple(receipt.event("Curtailed")) == (service.id, epoch, 0, epoch + 1)
+        assert service.penalty(epoch) == (0, 0, NONE)
+        assert not service.is_barred
+    assert service.engine.read("curtailedIn", service.id, 0) == CURTAILMENTS
+    assert service.engine.read("performanceOf", service.id).lifetimeWh == 2 * 1_234_567
+    assert service.bond.read("operatorPartOf", service.id) == BOND
+
+
+def test_past_the_allowance_a_curtailed_epoch_counts_by_its_uptime(service, lease, tenant):
+    for epoch in range(CURTAILMENTS):
+        service.settle(epoch, 0, curtailed=True)
+    for epoch, uptime, credit in ((2, 0, 10_000), (3, 10_000, 0), (4, 9_950, 1_000)):
+        receipt = service.settle(epoch, uptime, curtailed=True)
+        assert receipt.event("EpochSettled").creditBps == credit
+        assert receipt.named("Curtailed") == []
+        assert service.is_barred is (epoch == 2)
+    assert service.engine.read("curtailedIn", service.id, 0) == CURTAILMENTS
+    assert service.claim(lease, 2, tenant) == 10 * PENALTY
+
+
+def test_every_thirty_days_the_allowance_is_new(service, tenant):
+    """Blocks are fixed from the origin on: epochs 28 and 29 use up one, 30 and 31 the next."""
+    service.sign(tenant, start=28, end=33)
+    service.skip(28)
+    found = [service.settle(e, 0, curtailed=True).named("Curtailed") for e in range(28, 33)]
+    assert [[tuple(event.args)[1:] for event in events] for events in found] == [
+        [(28, 0, 1)],
+        [(29, 0, 2)],
+        [(30, 1, 1)],
+        [(31, 1, 2)],
+        [],
+    ]
+    assert [service.engine.read("curtailedIn", service.id, month) for month in range(3)] == [
+        2,
+        2,
+        0,
+    ]
+
+
+def test_an_epoch_counts_for_the_thirty_days_in_which_it_begins(service, tenant):
+    """Epoch 4 of seven days begins on day 28 and lies in the next block for the most part."""
+    weekly = service.another(epoch_length=7 * DAY, curtailment_epochs=1)
+    weekly.sign(tenant, start=3, end=7)
+    weekly.skip(3)
+    months = [weekly.settle(e, 0, curtailed=True).named("Curtailed") for e in (3, 4, 5, 6)]
+    assert [[event.args.month for event in events] for events in months] == [[0], [], [1], []]
+    assert weekly.is_barred
+
+
+def test_keeping_a_curtailed_report_uses_nothing_up(service, hourly):
+    """What counts is the order of settlement."""
+    reports = [hourly.report(epoch, 0, curtailed=True) for epoch in range(3)]
+    tree = hourly.post(*reports)
+    hourly.settle_many(tree, *reports[1:])
+    assert hourly.engine.read("curtailedIn", hourly.id, 0) == 0
+    hourly.show("settle", reports[0], tree)
+    assert hourly.miss().event("Curtailed").used == 2
+    assert hourly.miss().named("Curtailed") == []
+    assert hourly.penalty(2) == (PENALTY, 10, RESERVED)
+
+
+def test_without_an_allowance_curtailment_excuses_nothing(service, tenant):
+    strict = service.another(curtailment_epochs=0)
+    strict.deposit(BOND)
+    lease = strict.sign(tenant)
+    receipt = strict.settle(0, 0, curtailed=True)
+    assert receipt.event("EpochSettled").creditBps == 10_000
+    assert strict.claim(lease, 0, tenant) == 10 * PENALTY
+
+
+def test_a_curtailed_epoch_that_nobody_leased_counts_too(service):
+    receipt = service.settle(0, 0, curtailed=True)
+    assert receipt.event("Curtailed").used == 1
+    assert receipt.event("EpochSettled").creditBps == 0
+
+
+# ---- new leases while in penalty
+
+
+def test_no_new_lease_while_the_newest_epoch_is_in_penalty(service, lease, tenant, other_tenant):
+    """Whatever has been signed goes on, and so does all that pays."""
+    rolling = service.sign(tenant, term=ROLLING)
+    spot = service.sign(tenant, term=SPOT, start=3)
+    service.settle(0, 0)
+    request = service.bench.request(tenant, capacity=service.id, start=5, end=9)
+    permit = (0, 0, 0, b"", b"")
+    for call in (
+        ("lease", request),
+        ("leaseEvicting", request, [spot]),
+        ("leaseWithPermit", request, permit),
+    ):
+        with reverts_with(service.bench.lease.InPenalty, capacity=service.id):
+            service.engine.send(*call, sender=tenant)
+    with reverts_with(service.bench.lease.InPenalty, capacity=service.id):
+        service.engine.read("quote", request)
+    for call in (
+        ("topUp", rolling, 1),
+        ("claimPenalty", rolling, 0, tenant),
+        ("claimCredit", rolling, tenant),
+        ("splitUnits", rolling, 4),
+        ("terminate", rolling),
+        ("transferFrom", tenant, other_tenant, lease),
+    ):
+        assert service.engine.send(*call, sender=tenant).events
+    service.engine.send("preempt", spot, sender=service.bench.operator)
+    assert service.engine.send("withdrawRefund", service.coin, tenant, sender=tenant).events
+
+
+CLEARING = {
+    "settle": lambda service, tree, report: service.show("settle", report, tree),
+    "settleMany": lambda service, tree, report: service.settle_many(tree, report),
+    "a kept report": lambda service, tree, report: (
+        service.show("record", report, tree),
+        service.miss(),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", CLEARING)
+@pytest.mark.parametrize(
+    ("uptime", "curtailed"), [(10_000, False), (PENALTY_BELOW, False), (0, True), (0, False)]
+)
+def test_the_newest_report_bars_new_leases_or_lets_them_in(service, lease, way, uptime, curtailed):
+    is_bad = uptime == 0 and not curtailed
+    service.settle(0, 10_000 if is_bad else 0)
+    assert service.is_barred is not is_bad
+    report = service.report(1, uptime, curtailed=curtailed)
+    CLEARING[way](service, service.post(report), report)
+    assert service.next_epoch == 2
+    assert service.is_barred is is_bad
+
+
+@pytest.mark.parametrize("is_posted", [True, False], ids=["missing", "blackout"])
+def test_silence_lets_new_leases_in(service, lease, is_posted):
+    """What a report that nobody showed may hide bars them once it is shown."""
+    service.settle(0, 0)
+    if is_posted:
+        service.post(service.report(1))
+    service.go_to(service.reveal_ends(1))
+    service.miss()
+    assert not service.is_barred
+
+
+def test_idle_epochs_let_new_leases_in(service, tenant):
+    service.sign(tenant, end=1)
+    service.settle(0, 0)
+    assert service.is_barred
+    service.engine.send("passIdle", service.id, 1, sender=tenant)  # none has passed
+    assert service.is_barred
+    service.skip(2)
+    assert not service.is_barred
+    service.sign(tenant, start=5, end=9)
+
+
+# ---- what is leased at most
+
+
+def test_leased_to_is_where_the_last_lease_ends(service, tenant):
+    assert service.engine.read("leasedTo", service.id) == 0
+    for end, most in ((10, 10), (7, 10), (12, 12)):
+        service.sign(tenant, units=1, end=end)
+        assert service.engine.read("leasedTo", service.id) == most
+
+
+def test_anyone_trims_what_ended_early_and_no_more(service, tenant, stranger):
+    lease = service.sign(tenant, end=40)
+    service.sign(tenant, start=2, end=7)
+
+    def refused(to, used, leased_to=40):
+        with reverts_with(
+            service.bench.lease.NotTrimmable,
+            capacity=service.id,
+            to=to,
+            leasedTo=leased_to,
+            used=used,
+        ):
+            service.engine.send("trim", service.id, to, sender=stranger)
+
+    refused(39, 39)
+    refused(0, 0)
+    refused(40, 40)
+    refused(2**255, 40)
+    service.engine.send("terminate", lease, sender=tenant)
+    refused(6, 6)
+    receipt = service.engine.send("trim", service.id, 20, sender=stranger)
+    assert [(event.name, tuple(event.args)) for event in receipt.events] == [
+        ("Trimmed", (service.id, 20))
+    ]
+    refused(20, 20, leased_to=20)
+    service.engine.send("trim", service.id, 7, sender=stranger)
+    assert service.engine.read("leasedTo", service.id) == 7
+    service.sign(tenant, start=8, end=9)
+    assert service.engine.read("leasedTo", service.id) == 9
+
+
+def test_nothing_is_trimmed_of_a_capacity_nobody_leased(service, stranger):
+    for capacity in (service.id, 99):
+        with reverts_with(
+            service.bench.lease.NotTrimmable, capacity=capacity, to=0, leasedTo=0, used=0
+        ):
+            service.engine.send("trim", capacity, 0, sender=stranger)
+
+
+# ---- readings
+
+
+SHARE_PARTS = 1_024
+ENERGY_PARTS = 64
+SPAN = 30
+
+
+def averaged(readings, parts):
+    """new = old + (reading − old) / 30, to the fraction, in parts."""
+    mean = Fraction(readings[0])
+    for reading in readings[1:]:
+        mean += (reading - mean) / SPAN
+    return mean * parts
+
+
+def test_the_meter_follows_every_reading(service, tenant):
+    """Three days by the hour, one of them with a report that nobody shows, which reads as zeros.
+
+    Each average lies below the exact one, by less than thirty of its parts.
+    """
+    hourly = service.another(epoch_length=HOUR, units=7)
+    hourly.sign(tenant, units=7, end=72)
+    random = Random(20330518)
+    readings = []
+    for day in range(3):
+        reports = [
+            hourly.report(
+                24 * day + hour,
+                random.choice((10_000, 9_999, 9_500, random.randrange(10_001), 0)),
+                load_bps=random.randrange(10_001),
+                energy_wh=random.choice((0, 1, random.randrange(10**6), random.randrange(2**33))),
+            )
+            for hour in range(24)
+        ]
+        hourly.settle_many(hourly.post(*reports), *reports)
+        readings += reports
+        last, meter = readings[-1], hourly.engine.read("performanceOf", hourly.id)
+        assert tuple(meter)[:4] == (
+            last.epoch + 1,
+            last.uptime_bps,
+            last.load_bps,
+            last.energy_wh,
+        )
+        assert meter.lifetimeWh == sum(report.energy_wh for report in readings)
+        for found, values, parts in (
+            (meter.meanUptime, [r.uptime_bps for r in readings], SHARE_PARTS),
+            (meter.meanLoad, [r.load_bps for r in readings], SHARE_PARTS),
+            (meter.meanEnergy, [Fraction(r.energy_wh, 7) for r in readings], ENERGY_PARTS),
+        ):
+            assert 0 <= averaged(values, parts) - found < SPAN
+    assert len(readings) == 72
+
+
+def test_the_first_reading_is_the_average(service):
+    service.settle(0, 9_876, load_bps=1, energy_wh=199)
+    assert tuple(service.engine.read("performanceOf", service.id)) == (
+        *(1, 9_876, 1, 199),
+        *(9_876 * SHARE_PARTS, SHARE_PARTS, 199 * ENERGY_PARTS // 100, 199),
+    )
+
+
+def test_a_report_not_shown_reads_as_zeros_and_an_outage_as_nothing(service, lease):
+    service.settle(0, 10_000, load_bps=6_000, energy_wh=30_000)
+    service.post(service.report(1))
+    service.go_to(service.reveal_ends(1))
+    service.miss()
+    halfway = (2, 0, 0, 0, 9_898_666, 5_939_200, 18_560, 30_000)
+    assert tuple(service.engine.read("performanceOf", service.id)) == halfway
+    assert service.miss().event("EpochSettled").status == Status.BLACKOUT
+    assert tuple(service.engine.read("performanceOf", service.id)) == halfway
+
+
+def test_a_late_penalty_changes_no_reading(service, lease):
+    report = service.report(0, 5_000)
+    tree = service.withhold(report)
+    before = service.engine.read("performanceOf", service.id)
+    service.show("addPenalty", report, tree)
+    assert service.engine.read("performanceOf", service.id) == before
+
+
+def test_shares_and_energy_stop_at_the_bounds_of_their_fields(service):
+    """One unit, and all the energy that a report can name: the average stops at 2^34 Wh."""
+    small = service.another(units=1)
+    most = 2**48 - 1
+    for epoch in range(2):
+        small.settle(epoch, 10_000, load_bps=10_000, energy_wh=most)
+        assert tuple(small.engine.read("performanceOf", small.id)) == (
+            *(epoch + 1, 10_000, 10_000, most),
+            *(10_000 * SHARE_PARTS, 10_000 * SHARE_PARTS, 2**40 - 1, (epoch + 1) * most),
+        )
+    small.settle(2, 0, load_bps=0, energy_wh=0)
+    meter = small.engine.read("performanceOf", small.id)
+    assert meter.meanUptime == 10_000 * SHARE_PARTS * 29 // 30
+    assert meter.meanEnergy == (2**40 - 1) * 29 // 30
+
+
+def test_lifetime_energy_stops_at_the_bound_of_its_field(service):
+    """Decades of the largest readings would get there; here its word is raised by hand."""
+    service.settle(0)
+    found = service.engine.read("performanceOf", service.id)
+    widths = (24, 16, 16, 48, 24, 24, 40, 64)
+    places = [sum(widths[:index]) for index in range(len(widths))]
+    meter = sum(value << place for value, place in zip(found, places, strict=True))
+    node, engine = service.lane.node, service.engine.address
+    slots = [
+        "0x" + keccak(encode(["uint256", "uint256"], [service.id, slot])).hex()
+        for slot in range(20)
+    ]
+    words = {
+        slot: int(node.request("eth_getStorageAt", engine, slot, "latest"), 16) for slot in slots
+    }
+    [slot] = [slot for slot, value in words.items() if value == meter]
+    nearly = meter | (2**64 - 2) << 192
+    node.request("anvil_setStorageAt", engine, slot, f"0x{nearly:064x}")
+    service.settle(1)
+    after = service.engine.read("performanceOf", service.id)
+    assert after.lifetimeWh == 2**64 - 1
+    assert tuple(after)[:7] == (2, *tuple(found)[1:7])
