@@ -446,7 +446,10 @@ class Capacity:
             raise Refused("IndexInvalid", hardwareClass=self.hardware_class)
         accelerator_seconds = self.accelerators * self.epoch_length
         worth = self.index_price * accelerator_seconds * self.price_floor_bps
-        return div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
+        floor = div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
+        if floor > MAX_PRICE:
+            raise Refused("OutOfRange", field="priceFloor", value=floor, min=0, max=MAX_PRICE)
+        return floor
 
     def credit_for(self, uptime_bps: int) -> int:
         """The highest credit among the tiers that the uptime falls below; all where nothing ran."""
@@ -1274,10 +1277,12 @@ class Market:
         if self.now >= deadline:
             raise Refused("PenaltyTooLate", capacity=number, epoch=epoch, deadline=deadline)
         self._verify(capacity, report, late=True)
-        excused = report.curtailed and capacity.may_curtail(epoch)
-        if excused or report.uptime_bps >= capacity.penalty_below_bps:
+        if report.uptime_bps >= capacity.penalty_below_bps:
             raise Refused("NoPenalty", capacity=number, epoch=epoch)
         capacity.unshown.remove(epoch)
+        if report.curtailed and capacity.may_curtail(epoch):
+            capacity.curtailed.append(epoch)
+            return
         capacity.in_penalty.add(epoch)
         self._punish(capacity, epoch)
 

@@ -542,7 +542,7 @@ def test_a_late_penalty_of_a_waived_window_costs_nothing(service, fleet, tenant)
     service.go_to(service.reveal_ends(0))
     service.miss()
     receipt = service.show("addPenalty", report, tree)
-    assert receipt.named("PenaltyReserved") == []
+    assert [event.name for event in receipt.events] == ["PenaltyAdded"]
     assert service.is_barred
     assert service.bond.read("operatorPartOf", service.id) == BOND
     assert service.penalty(0) == (0, 0, NONE)
@@ -594,6 +594,7 @@ def test_a_penalty_that_was_held_back_comes_late(service, lease, tenant):
     assert service.penalty(0) == (0, 0, UNSHOWN)
     nothing_to_claim(service, lease, 0, tenant)
     receipt = service.show("addPenalty", report, tree)
+    assert tuple(receipt.event("PenaltyAdded")) == (service.id, 0, 8_999)
     assert tuple(receipt.event("PenaltyReserved")) == (service.id, 0, 10, SHARE, SHARE)
     assert receipt.named("EpochSettled") == []
     assert service.is_barred
@@ -660,23 +661,45 @@ def test_a_report_without_a_fault_adds_no_penalty(service, lease, uptime):
     assert not service.is_barred
 
 
-def test_a_late_curtailed_report_is_excused_within_the_allowance(service, hourly, tenant):
-    """With one excuse left it is; once that is used up by another epoch, it is not."""
+def test_reports_held_back_are_excused_no_more_often_than_was_declared(service, hourly):
+    """Each excuse is used up, late as in time: of three held back two are within the allowance."""
     reports = [hourly.report(epoch, 0, curtailed=True) for epoch in range(3)]
-    first = hourly.post(*reports)
+    tree = hourly.post(*reports)
+    hourly.go_to(hourly.reveal_ends(0))
+    for _ in reports:
+        hourly.miss()
+    for used, report in enumerate(reports[:CURTAILMENTS], 1):
+        receipt = hourly.show("addPenalty", report, tree)
+        assert [(event.name, tuple(event.args)) for event in receipt.events] == [
+            ("Curtailed", (hourly.id, report.epoch, 0, used))
+        ]
+        assert hourly.penalty(report.epoch) == (0, 0, NONE)
+        with reverts_with(
+            service.bench.lease.NotUnshown, capacity=hourly.id, epoch=report.epoch, state=NONE
+        ):
+            hourly.show("addPenalty", report, tree)
+    assert not hourly.is_barred
+    receipt = hourly.show("addPenalty", reports[CURTAILMENTS], tree)
+    assert [event.name for event in receipt.events][:1] == ["PenaltyAdded"]
+    assert receipt.event("PenaltyReserved").reserved == SHARE
+    assert hourly.is_barred
+    assert hourly.engine.read("curtailedIn", hourly.id, 0) == CURTAILMENTS
+
+
+def test_an_excuse_given_late_is_missing_in_time(service, hourly):
+    """And the other way round: an epoch settled as curtailed leaves one fewer for the hidden."""
+    reports = [hourly.report(epoch, 0, curtailed=True) for epoch in range(2)]
+    tree = hourly.post(*reports)
     later = [hourly.report(epoch, 0, curtailed=True) for epoch in range(24, 27)]
     kept = hourly.post(*later, window=hourly.window_of(24))
     hourly.settle_many(kept, *later)
     hourly.go_to(hourly.reveal_ends(0))
-    for _ in range(3):
+    while hourly.next_epoch < 24:
         hourly.miss()
-    with reverts_with(service.bench.lease.NoPenalty, capacity=hourly.id, epoch=0):
-        hourly.show("addPenalty", reports[0], first)
-    while hourly.next_epoch < 24 + CURTAILMENTS:
-        hourly.miss()
-    assert hourly.engine.read("curtailedIn", hourly.id, 0) == CURTAILMENTS
-    assert hourly.show("addPenalty", reports[0], first).event("PenaltyReserved").epoch == 0
-    assert not hourly.is_barred
+    assert hourly.show("addPenalty", reports[0], tree).named("Curtailed")
+    assert hourly.miss().named("Curtailed")
+    assert hourly.show("addPenalty", reports[1], tree).named("PenaltyReserved")
+    assert hourly.miss().named("PenaltyReserved")
 
 
 def test_a_late_penalty_bars_only_if_it_is_the_newest_epochs(service, hourly):
@@ -734,7 +757,8 @@ def test_epochs_that_were_never_settled_have_no_late_penalty(service, capacity, 
 def test_a_late_penalty_of_an_idle_epoch_reserves_nothing(service):
     report = service.report(0, 0)
     tree = service.withhold(report)
-    assert service.show("addPenalty", report, tree).named("PenaltyReserved") == []
+    receipt = service.show("addPenalty", report, tree)
+    assert [event.name for event in receipt.events] == ["PenaltyAdded"]
     assert service.is_barred
 
 

@@ -387,7 +387,7 @@ def test_a_root_counts_from_the_second_it_is_final(service, lease, uptime):
     report = service.report(0, uptime)
     tree = service.post(report, is_final=False)
     window = service.window_of(0)
-    final_at = service.telemetry.read("standingOf", 1, window).finalAt
+    final_at = service.telemetry.read("windowInfo", 1, window).finalAt
     for show in each_way(service, report, tree):
         with isolated(service.lane):
             with reverts_with(
