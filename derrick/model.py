@@ -1128,13 +1128,14 @@ class Market:
         later, and passes over those that are known. `proved` says whether their proof is good."""
         if not reports:
             return
-        windows = [self._window_for(report) for report in reports]
-        first = {"setId": windows[0].set_id, "window": windows[0].window}
-        for index, each in enumerate(windows):
+        window = self._window_for(reports[0])
+        first = {"setId": window.set_id, "window": window.window}
+        for index, report in enumerate(reports):
+            each = self._window_for(report)
             other = {"setId": each.set_id, "window": each.window}
             if other != first:
                 raise Refused("OtherWindow", index=index, **other)
-        leaves = self._shown_leaves(windows[0])
+        leaves = self._shown_leaves(window)
         if not proved or not set(leaves).issuperset(reports):
             raise Refused("NotAllInRoot", **first)
         for report in reports:
