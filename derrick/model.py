@@ -448,7 +448,10 @@ class Capacity:
             raise Refused("IndexInvalid", hardwareClass=self.hardware_class)
         accelerator_seconds = self.accelerators * self.epoch_length
         worth = self.index_price * accelerator_seconds * self.price_floor_bps
-        return div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
+        floor = div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
+        if floor > MAX_PRICE:
+            raise Refused("OutOfRange", field="priceFloor", value=floor, min=0, max=MAX_PRICE)
+        return floor
 
     def credit_for(self, uptime_bps: int) -> int:
         """The highest credit among the tiers that the uptime falls below; all where nothing ran."""
@@ -1186,13 +1189,14 @@ class Market:
         later, and passes over those that are known. `proved` says whether their proof is good."""
         if not reports:
             return
-        windows = [self._window_for(report) for report in reports]
-        first = {"setId": windows[0].set_id, "window": windows[0].window}
-        for index, each in enumerate(windows):
+        window = self._window_for(reports[0])
+        first = {"setId": window.set_id, "window": window.window}
+        for index, report in enumerate(reports):
+            each = self._window_for(report)
             other = {"setId": each.set_id, "window": each.window}
             if other != first:
                 raise Refused("OtherWindow", index=index, **other)
-        leaves = self._shown_leaves(windows[0])
+        leaves = self._shown_leaves(window)
         if not proved or not set(leaves).issuperset(reports):
             raise Refused("NotAllInRoot", **first)
         for report in reports:
@@ -1335,10 +1339,12 @@ class Market:
         if self.now >= deadline:
             raise Refused("PenaltyTooLate", capacity=number, epoch=epoch, deadline=deadline)
         self._verify(capacity, report, late=True)
-        excused = report.curtailed and capacity.may_curtail(epoch)
-        if excused or report.uptime_bps >= capacity.penalty_below_bps:
+        if report.uptime_bps >= capacity.penalty_below_bps:
             raise Refused("NoPenalty", capacity=number, epoch=epoch)
         capacity.unshown.remove(epoch)
+        if report.curtailed and capacity.may_curtail(epoch):
+            capacity.curtailed.append(epoch)
+            return
         capacity.in_penalty.add(epoch)
         self._punish(capacity, epoch)
 

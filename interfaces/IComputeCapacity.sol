@@ -207,7 +207,7 @@ interface IComputeCapacity {
     error PausedTooOften(uint256 capacity, uint256 earliest);
     /// @dev The capacity is not paused.
     error NotPaused(uint256 capacity);
-    /// @dev A field of the configuration, named by `field`, lies outside `min` … `max`.
+    /// @dev A field of the configuration, or a price that is worked out, lies outside `min` … `max`.
     error OutOfRange(bytes32 field, uint256 value, uint256 min, uint256 max);
     /// @dev Tier `index` breaks the order: thresholds must fall and credits rise.
     error TiersNotOrdered(uint256 index);

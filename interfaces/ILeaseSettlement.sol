@@ -46,7 +46,8 @@ interface ILeaseSettlement is ILeaseTypes {
     /// @dev Gas grows with (to − next) / 16; the caller chooses `to`.
     function passIdle(uint256 capacity, uint256 to) external;
 
-    /// @notice Adds the penalty of an epoch that was settled since nobody showed its report in time.
+    /// @notice Adds the penalty of an epoch that was settled since nobody showed its report in time; if
+    /// that was curtailed, and an epoch of its 30 days may still be, it counts as one instead.
     /// @dev From when reports can no longer be shown up to `penaltyDeadlineOf`.
     function addPenalty(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external;
 

@@ -226,6 +226,10 @@ interface ILeaseTypes {
     /// @param used Such epochs of these 30 days, this one included.
     event Curtailed(uint256 indexed capacity, uint256 indexed epoch, uint256 month, uint256 used);
     /// @param capacity The capacity.
+    /// @param epoch The epoch that was settled for want of a report, and is in penalty now that one came.
+    /// @param uptimeBps From the report.
+    event PenaltyAdded(uint256 indexed capacity, uint256 indexed epoch, uint256 uptimeBps);
+    /// @param capacity The capacity.
     /// @param epoch The epoch in penalty.
     /// @param units Units leased in it.
     /// @param wanted Base units that the penalty comes to.

@@ -442,7 +442,9 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         }
         offer.rent = price.mulDivUp(slot.priceBps, BPS);
         if (desk.priceFloorBps != 0) {
-            offer.rent = FixedPointMathLib.max(offer.rent, priceFloorOf(capacity));
+            uint256 floor = priceFloorOf(capacity);
+            _checkRange("priceFloor", floor, 0, MAX_PRICE);
+            offer.rent = FixedPointMathLib.max(offer.rent, floor);
         }
     }
 

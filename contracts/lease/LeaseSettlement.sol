@@ -357,12 +357,12 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         uint256 setId = level.attestorSetOf();
         _requireInRoot(_finalRoot(setId, window), setId, window, report, proof);
         IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
-        uint256 curtailed = _curtailments[capacity][_monthOf(level, epoch)];
-        bool excused = report.curtailed && curtailed < faults.curtailmentEpochs;
-        require(report.uptimeBps < faults.penaltyBelowBps && !excused, NoPenalty(capacity, epoch));
+        require(report.uptimeBps < faults.penaltyBelowBps, NoPenalty(capacity, epoch));
 
         // Effect
         _penalties[capacity][epoch].state = PenaltyState.NONE;
+        if (report.curtailed && _curtail(capacity, epoch, level, faults.curtailmentEpochs)) return;
+        emit PenaltyAdded(capacity, epoch, report.uptimeBps);
         _punish(capacity, epoch, level, faults.penaltyPerUnit);
         Ledger ledger = _ledgers[capacity];
         if (epoch + 1 == ledger.nextEpochOf()) {

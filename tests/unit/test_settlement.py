@@ -1,0 +1,863 @@
+"""Settlement, one rule at a time: one report and many at once, silence, curtailment, meters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from derrick.market import DAY, HOUR, TELEMETRY_RULES
+from derrick.merkle import root_of_multiproof
+from derrick.telemetry import Report, ReportTree, Status
+from derrick.testing import isolated, reverts_with
+from tests.unit.conftest import (
+    BOND,
+    CURTAILMENT_CREDIT,
+    CURTAILMENTS,
+    LIFETIME,
+    PENALTY,
+    PENALTY_BELOW,
+    PRICE,
+    ROLLING,
+    SPOT,
+)
+
+RATE = 10 * PRICE
+"""Rent per epoch of the ten units that most leases here are of."""
+
+NONE, UNSHOWN, RESERVED, FREED = range(4)
+"""How the penalty of an epoch stands."""
+
+YEAR = 365 * DAY
+
+
+@pytest.fixture
+def lease(service, tenant):
+    """Ten units for epochs 0 … 9."""
+    return service.sign(tenant)
+
+
+@pytest.fixture
+def hourly(service, tenant):
+    """A capacity with epochs of an hour: 24 to a window. Ten units leased for the first 48."""
+    hourly = service.another(epoch_length=HOUR)
+    hourly.deposit(BOND)
+    hourly.sign(tenant, end=48)
+    return hourly
+
+
+def word(text: str) -> bytes:
+    return text.encode().ljust(32, b"\0")
+
+
+# ---- settle
+
+
+def test_a_healthy_epoch_earns_its_rent_and_touches_no_bond(service, lease, tenant):
+    receipt = service.settle(0)
+    assert [event.name for event in receipt.events] == ["EpochSettled"]
+    assert tuple(receipt.event("EpochSettled")) == (
+        service.id,
+        0,
+        RATE,
+        0,
+        0,
+        Status.REPORTED,
+        10_000,
+        8_000,
+        1_234_567,
+    )
+    assert service.engine.read("earnedOf", service.id) == RATE
+    assert service.penalty(0) == (0, 0, NONE)
+    assert service.bond.read("operatorPartOf", service.id) == BOND
+    with reverts_with(service.bench.lease.NothingToClaim, lease=lease, epoch=0):
+        service.claim(lease, 0, tenant)
+
+
+@pytest.mark.parametrize(
+    ("uptime", "credit", "is_penal"),
+    [
+        (9_990, 0, False),
+        (9_989, 1_000, False),
+        (9_499, 10_000, False),
+        (PENALTY_BELOW, 10_000, False),
+        (PENALTY_BELOW - 1, 10_000, True),
+        (1, 10_000, True),
+        (0, 10_000, True),
+    ],
+)
+def test_uptime_decides_credit_and_penalty_each_by_its_own_threshold(
+    service, lease, uptime, credit, is_penal
+):
+    receipt = service.settle(0, uptime)
+    settled = receipt.event("EpochSettled")
+    assert (settled.creditBps, settled.credit) == (credit, RATE * credit // 10_000)
+    assert settled.status == Status.REPORTED
+    assert service.engine.read("creditOf", lease) == RATE * credit // 10_000
+    assert service.is_barred is is_penal
+    assert service.penalty(0) == ((PENALTY, 10, RESERVED) if is_penal else (0, 0, NONE))
+    assert service.claimable(lease, 0) == (10 * PENALTY if is_penal else 0)
+    reserved = receipt.named("PenaltyReserved")
+    assert len(reserved) == is_penal
+    if is_penal:
+        assert tuple(reserved[0].args) == (service.id, 0, 10, 10 * PENALTY, 10 * PENALTY)
+
+
+def test_a_penalty_threshold_above_all_tiers_punishes_without_credit(service, tenant):
+    """What is healthy is decided by whichever threshold is highest."""
+    strict = service.another(tiers=(), penalty_below_bps=9_990)
+    strict.deposit(BOND)
+    lease = strict.sign(tenant)
+    assert strict.settle(0, 9_990).event("EpochSettled").creditBps == 0
+    assert strict.penalty(0) == (0, 0, NONE)
+    receipt = strict.settle(1, 9_989)
+    assert receipt.event("EpochSettled").creditBps == 0
+    assert strict.engine.read("earnedOf", strict.id) == 2 * RATE
+    assert strict.claim(lease, 1, tenant) == 10 * PENALTY
+
+
+def test_an_epoch_without_leases_can_be_in_penalty_but_costs_nothing(service):
+    receipt = service.settle(0, 0)
+    assert receipt.named("PenaltyReserved") == []
+    assert service.is_barred
+    assert service.penalty(0) == (0, 0, NONE)
+    assert service.bond.read("operatorPartOf", service.id) == BOND
+
+
+def test_one_fault_is_settled_and_punished_once(service, lease):
+    report = service.report(0, 0)
+    tree = service.post(report)
+    service.show("settle", report, tree)
+    service.go_to(service.ends_at(1))
+    for name in ("settle", "record"):
+        with reverts_with(
+            service.bench.lease.NotNextEpoch, capacity=service.id, epoch=0, expected=1
+        ):
+            service.show(name, report, tree)
+    with reverts_with(service.bench.lease.NotUnshown, capacity=service.id, epoch=0, state=RESERVED):
+        service.show("addPenalty", report, tree)
+    service.settle_many(tree, report)
+    assert service.next_epoch == 1
+    assert service.bond.read("operatorPartOf", service.id) == BOND - 10 * PENALTY
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "most"),
+    [
+        ("uptime_bps", "uptimeBps", 10_000),
+        ("load_bps", "loadBps", 10_000),
+        ("energy_wh", "energyWh", 2**48 - 1),
+    ],
+)
+@pytest.mark.parametrize("uptime", [10_000, 0], ids=["healthy", "failed"])
+def test_a_reading_out_of_range_is_none_whoever_signed_it(
+    service, lease, field, name, most, uptime, monkeypatch
+):
+    """Each path refuses it: healthy and not, alone and among others, kept and late."""
+    monkeypatch.setattr(Report, "check", lambda self: None)
+    good = replace(service.report(0, uptime), **{field: most})
+    bad = replace(service.report(1, uptime), **{field: most + 1})
+    refusal = {"field": word(name), "value": most + 1}
+    service.show("settle", good, service.post(good))
+    tree = service.post(bad)
+    for call in (
+        lambda: service.show("settle", bad, tree),
+        lambda: service.show("record", bad, tree),
+        lambda: service.settle_many(tree, bad),
+    ):
+        with reverts_with(service.bench.lease.ReportOutOfRange, **refusal):
+            call()
+    service.go_to(service.reveal_ends(1))
+    assert service.miss().event("EpochSettled").status == Status.MISSING
+    with reverts_with(service.bench.lease.ReportOutOfRange, **refusal):
+        service.show("addPenalty", bad, tree)
+
+
+# ---- settleMany
+
+
+def test_one_proof_settles_many_capacities_and_epochs(service, hourly, tenant):
+    """Two days of an hourly capacity and of two daily ones stand in one tree each."""
+    other = service.another()
+    other.deposit(BOND)
+    leases = [service.sign(tenant), other.sign(tenant, units=7)]
+    uptimes = {5: 9_950, 9: 0}
+    reports = [hourly.report(epoch, uptimes.get(epoch, 10_000)) for epoch in range(24)]
+    reports += [service.report(0, 9_600), other.report(0, 8_999)]
+    tree = service.post(*reports, window=service.window_of(0))
+    receipt = service.settle_many(tree, *reports)
+    settled = [event.args for event in receipt.named("EpochSettled")]
+    assert [(each.epoch, each.capacity) for each in settled] == sorted(
+        (report.epoch, report.capacity) for report in reports
+    )
+    assert [s.next_epoch for s in (hourly, service, other)] == [24, 1, 1]
+    assert hourly.engine.read("earnedOf", hourly.id) == 22 * RATE + RATE * 9 // 10
+    assert hourly.penalty(9) == (PENALTY, 10, RESERVED)
+    assert service.engine.read("creditOf", leases[0]) == RATE // 4
+    assert other.claimable(leases[1], 0) == 7 * PENALTY
+
+
+def test_a_part_of_a_window_is_settled_by_its_own_multiproof(service, hourly):
+    reports = [hourly.report(epoch) for epoch in range(24)]
+    tree = hourly.post(*reports)
+    hourly.settle_many(tree, *reports[:7])
+    assert hourly.next_epoch == 7
+    hourly.settle_many(tree, reports[7])
+    assert hourly.next_epoch == 8
+    hourly.settle_many(tree, *reports[8:])
+    assert hourly.next_epoch == 24
+
+
+def test_reports_whose_turn_has_not_come_are_kept(service, hourly):
+    """Epoch 0 is left out: the rest waits for it, and then needs no proof any more."""
+    reports = [hourly.report(epoch, 9_950 if epoch == 3 else 10_000) for epoch in range(24)]
+    tree = hourly.post(*reports)
+    receipt = hourly.settle_many(tree, *reports[1:5])
+    assert [event.args.epoch for event in receipt.named("ReportRecorded")] == [1, 2, 3, 4]
+    assert receipt.named("EpochSettled") == []
+    assert hourly.engine.read("isRecorded", hourly.id, 4)
+    assert hourly.next_epoch == 0
+    hourly.show("settle", reports[0], tree)
+    epochs = [hourly.miss().event("EpochSettled") for _ in range(4)]
+    assert [(each.epoch, each.creditBps, each.status) for each in epochs] == [
+        (1, 0, Status.REPORTED),
+        (2, 0, Status.REPORTED),
+        (3, 1_000, Status.REPORTED),
+        (4, 0, Status.REPORTED),
+    ]
+    with reverts_with(
+        service.bench.lease.ReportStillPossible,
+        capacity=hourly.id,
+        epoch=5,
+        status=Status.REPORTED,
+    ):
+        hourly.miss()
+
+
+def test_reports_out_of_order_are_kept_or_settled_as_they_come(service, hourly):
+    """A tree in which a later epoch stands first: that one is kept, none is lost."""
+    one, two = hourly.report(0), hourly.report(1)
+    tree = hourly.post(one, two)
+    assert root_of_multiproof([two.leaf, one.leaf], [], [True]) == tree.root
+    receipt = hourly.engine.send(
+        "settleMany", [two.as_tuple(), one.as_tuple()], [], [True], sender=service.bench.owner
+    )
+    assert [event.name for event in receipt.events] == ["ReportRecorded", "EpochSettled"]
+    assert hourly.next_epoch == 1
+    assert hourly.miss().event("EpochSettled").epoch == 1
+
+
+def test_settling_many_passes_over_what_is_settled_or_kept(service, hourly):
+    """Whoever is faster with a part, or with all of it, stops nobody and changes nothing."""
+    reports = [hourly.report(epoch) for epoch in range(6)]
+    tree = hourly.post(*reports)
+    hourly.show("settle", reports[0], tree)
+    hourly.show("record", reports[3], tree)
+    receipt = hourly.settle_many(tree, *reports)
+    assert [(event.name, event.args.epoch) for event in receipt.events] == [
+        ("EpochSettled", epoch) for epoch in range(1, 6)
+    ]
+    assert hourly.settle_many(tree, *reports).events == []
+    assert hourly.engine.read("earnedOf", hourly.id) == 6 * RATE
+
+
+def test_settling_many_kept_reports_again_keeps_the_first(service, hourly):
+    reports = [hourly.report(epoch) for epoch in range(1, 4)]
+    tree = hourly.post(*reports)
+    assert len(hourly.settle_many(tree, *reports).named("ReportRecorded")) == 3
+    assert hourly.settle_many(tree, *reports).events == []
+
+
+def test_settling_many_of_nothing_does_nothing(service, hourly):
+    hourly.post(hourly.report(0))
+    for proof in ([], [b"\1" * 32]):
+        receipt = hourly.engine.send("settleMany", [], proof, [], sender=service.bench.owner)
+        assert receipt.events == []
+    assert hourly.next_epoch == 0
+
+
+def test_many_reports_are_of_one_window_of_one_set(service, hourly):
+    """The first report says of which."""
+    members = service.telemetry.read("setOf", 1).members
+    rules = TELEMETRY_RULES.as_tuple()
+    service.telemetry.send("createSet", members, 2, rules, sender=service.bench.owner)
+    foreign = service.another(attestor_set=2)
+    yesterday, today, elsewhere = hourly.report(23), hourly.report(24), foreign.report(1)
+    window = hourly.window_of(24)
+    tree = hourly.post(yesterday, today, elsewhere, window=window)
+    with reverts_with(service.bench.lease.OtherWindow, index=1, setId=1, window=window):
+        hourly.settle_many(tree, yesterday, today)
+    with reverts_with(service.bench.lease.NoRoot, setId=1, window=window - 1):
+        hourly.settle_many(tree, yesterday)
+    with reverts_with(service.bench.lease.OtherWindow, index=1, setId=1, window=window):
+        hourly.settle_many(tree, elsewhere, today)
+    with reverts_with(service.bench.lease.NoRoot, setId=2, window=window):
+        hourly.settle_many(tree, elsewhere)
+    assert len(hourly.settle_many(tree, today).named("ReportRecorded")) == 1
+
+
+def test_a_report_of_the_far_future_settles_nothing(service, hourly, lease):
+    """Signed today, shown today: its window has no root; beyond the lifetime it has no epoch."""
+    now, ahead = service.report(0), service.report(LIFETIME - 1)
+    beyond, last = service.report(LIFETIME), service.report(2**32 - 1)
+    tree = service.post(now, ahead, beyond, last)
+    late = service.window_of(LIFETIME - 1)
+    with reverts_with(service.bench.lease.NoRoot, setId=1, window=late):
+        service.settle_many(tree, ahead)
+    with reverts_with(service.bench.lease.OtherWindow, index=1, setId=1, window=late):
+        service.settle_many(tree, now, ahead)
+    with reverts_with(
+        service.bench.lease.EpochNotEnded,
+        capacity=service.id,
+        epoch=LIFETIME - 1,
+        endsAt=service.ends_at(LIFETIME - 1),
+    ):
+        service.show("record", ahead, tree)
+    for report in (beyond, last):
+        outside = {"start": report.epoch, "end": report.epoch + 1, "lifetime": LIFETIME}
+        with reverts_with(service.bench.lease.BadRange, **outside):
+            service.settle_many(tree, report)
+        with reverts_with(service.bench.lease.BadRange, **outside):
+            service.show("record", report, tree)
+        with reverts_with(
+            service.bench.lease.NotNextEpoch, capacity=service.id, epoch=report.epoch, expected=0
+        ):
+            service.show("settle", report, tree)
+
+
+def test_a_wrong_proof_of_many_settles_none(service, hourly):
+    reports = [hourly.report(epoch) for epoch in range(8)]
+    tree = hourly.post(*reports)
+    [leaves, proof, flags] = tree.multiproof(reports[:3]).as_arguments()
+    forged = [*leaves[:2], replace(reports[2], uptime_bps=9_999).as_tuple()]
+    engine, owner = hourly.engine, service.bench.owner
+    window = hourly.window_of(0)
+    for bad in (
+        (forged, proof, flags),
+        (list(reversed(leaves)), proof, flags),
+        (leaves, list(reversed(proof)), flags),
+        ([reports[3].as_tuple()], [], []),
+    ):
+        with reverts_with(service.bench.lease.NotAllInRoot, setId=1, window=window):
+            engine.send("settleMany", *bad, sender=owner)
+    for bad in ((leaves[:2], proof, flags), (leaves, proof[:-1], flags), (leaves, proof, [])):
+        with reverts_with("MerkleProofInvalidMultiproof()"):
+            engine.send("settleMany", *bad, sender=owner)
+    assert hourly.next_epoch == 0
+    assert not engine.read("isRecorded", hourly.id, 1)
+
+
+def test_many_reports_of_an_unknown_capacity_are_refused(service, hourly):
+    stray = replace(hourly.report(1), capacity=99)
+    tree = hourly.post(hourly.report(0), stray)
+    with reverts_with(service.bench.capacity.UnknownCapacity, capacity=99):
+        hourly.settle_many(tree, hourly.report(0), stray)
+
+
+def test_an_inner_node_passes_for_no_report(service, hourly):
+    """A leaf is hashed twice, so the pair of two leaves is none, and no report has its hash."""
+    reports = [hourly.report(epoch) for epoch in range(4)]
+    tree = hourly.post(*reports)
+    shorter = tree.proof(reports[0])[1:]
+    node = {"setId": 1, "window": hourly.window_of(0), "leaf": reports[0].leaf}
+    with reverts_with(service.bench.lease.NotInRoot, **node):
+        hourly.engine.send("settle", reports[0].as_tuple(), shorter, sender=service.bench.owner)
+
+
+# ---- when a report can be shown
+
+
+def each_way(service, report, tree):
+    """All calls that show a report, as functions of the time of their block."""
+    proved = tree.multiproof([report]).as_arguments()
+    owner = service.bench.owner
+    return [
+        lambda at: service.show("settle", report, tree, at),
+        lambda at: service.show("record", report, tree, at),
+        lambda at: service.engine.send("settleMany", *proved, sender=owner, at=at),
+    ]
+
+
+@pytest.mark.parametrize("uptime", [10_000, 0], ids=["healthy", "failed"])
+def test_a_root_counts_from_the_second_it_is_final(service, lease, uptime):
+    report = service.report(0, uptime)
+    tree = service.post(report, is_final=False)
+    window = service.window_of(0)
+    final_at = service.telemetry.read("windowInfo", 1, window).finalAt
+    for show in each_way(service, report, tree):
+        with isolated(service.lane):
+            with reverts_with(
+                service.bench.lease.RootNotFinal, setId=1, window=window, finalAt=final_at
+            ):
+                show(final_at - 1)
+            assert show(final_at).events
+
+
+@pytest.mark.parametrize("uptime", [10_000, 0], ids=["healthy", "failed"])
+def test_a_report_can_be_shown_until_the_second_before_its_deadline(service, lease, uptime):
+    report = service.report(0, uptime)
+    tree = service.post(report)
+    window, deadline = service.window_of(0), service.reveal_ends(0)
+    for show in each_way(service, report, tree):
+        with isolated(service.lane):
+            assert show(deadline - 1).events
+        with (
+            isolated(service.lane),
+            reverts_with(
+                service.bench.lease.RevealClosed, setId=1, window=window, deadline=deadline
+            ),
+        ):
+            show(deadline)
+
+
+def test_a_report_of_a_vetoed_root_is_none(service, lease):
+    """Between the veto and the next root there is nothing to show; then the next root counts."""
+    wrong, right = service.report(0, 0), service.report(0)
+    window = service.window_of(0)
+    vetoed = service.post(wrong, is_final=False)
+    service.telemetry.send("veto", 1, window, sender=service.guardian)
+    service.lane.mine(at=service.lane.time + TELEMETRY_RULES.finality_delay)
+    for show in each_way(service, wrong, vetoed):
+        with reverts_with(service.bench.lease.NoRoot, setId=1, window=window):
+            show(None)
+    tree = service.post(right, attempt=1)
+    with reverts_with(service.bench.lease.NotInRoot, setId=1, window=window, leaf=wrong.leaf):
+        service.show("settle", wrong, vetoed)
+    service.show("settle", right, tree)
+    assert service.engine.read("earnedOf", service.id) == RATE
+    assert service.bond.read("operatorPartOf", service.id) == BOND
+
+
+# ---- settleMissing
+
+
+def test_silence_before_the_deadline_settles_nothing(service, lease):
+    """Not ended, no root yet, a root that is not final, one that is: a report is still possible."""
+
+    def refused(status):
+        with reverts_with(
+            service.bench.lease.ReportStillPossible, capacity=service.id, epoch=0, status=status
+        ):
+            service.miss()
+
+    ends_at = service.ends_at(0)
+    with reverts_with(
+        service.bench.lease.EpochNotEnded, capacity=service.id, epoch=0, endsAt=ends_at
+    ):
+        service.miss(at=ends_at - 1)
+    refused(Status.PENDING)
+    service.post(service.report(0), is_final=False)
+    refused(Status.REPORTED)
+    service.telemetry.send("veto", 1, service.window_of(0), sender=service.guardian)
+    refused(Status.PENDING)
+    service.post(service.report(0), attempt=1)
+    refused(Status.REPORTED)
+    service.go_to(service.reveal_ends(0) - 2)
+    refused(Status.REPORTED)
+    assert service.miss(at=service.reveal_ends(0)).event("EpochSettled").status == Status.MISSING
+
+
+def test_an_epoch_whose_report_nobody_shows_gives_all_back(service, lease):
+    service.post(service.report(0))
+    settled = service.miss(at=service.reveal_ends(0)).event("EpochSettled")
+    assert (settled.rent, settled.creditBps, settled.credit) == (RATE, 10_000, RATE)
+    assert (settled.uptimeBps, settled.loadBps, settled.energyWh) == (0, 0, 0)
+    assert service.engine.read("creditOf", lease) == RATE
+    assert service.engine.read("earnedOf", service.id) == 0
+    assert service.penalty(0) == (0, 0, UNSHOWN)
+    assert not service.is_barred
+    assert service.bond.read("operatorPartOf", service.id) == BOND
+
+
+@pytest.mark.parametrize("vetoes", [0, 1, 2])
+def test_an_outage_of_the_attestors_settles_at_the_declared_credit(service, lease, vetoes):
+    """No root by its deadline; none again after a veto; or a second veto, which ends it at once."""
+    window = service.window_of(0)
+    deadline = TELEMETRY_RULES.posting_ends(window)
+    for attempt in range(vetoes):
+        service.post(service.report(0, attempt), is_final=False, attempt=attempt)
+        service.telemetry.send("veto", 1, window, sender=service.guardian)
+        deadline = TELEMETRY_RULES.repost_ends(window)
+    if vetoes == 2:
+        settled = service.miss().event("EpochSettled")
+    else:
+        with reverts_with(
+            service.bench.lease.ReportStillPossible,
+            capacity=service.id,
+            epoch=0,
+            status=Status.PENDING,
+        ):
+            service.miss(at=deadline - 1)
+        settled = service.miss(at=deadline).event("EpochSettled")
+    assert (settled.status, settled.creditBps) == (Status.BLACKOUT, 5_000)
+    assert service.penalty(0) == (0, 0, NONE)
+    report = service.report(0, 0)
+    with reverts_with(service.bench.lease.NotUnshown, capacity=service.id, epoch=0, state=NONE):
+        service.show("addPenalty", report, ReportTree.of([report]))
+    assert service.engine.read("performanceOf", service.id).reportedTo == 0
+
+
+def test_a_kept_report_settles_whatever_the_time(service, lease, tenant):
+    """It is punished like any other, also long after it could be shown."""
+    report = service.report(1, 0)
+    tree = service.post(report)
+    assert service.show("record", report, tree).event("ReportRecorded").uptimeBps == 0
+    service.go_to(service.late_ends(1) + 30 * DAY)
+    assert service.miss().event("EpochSettled").status == Status.BLACKOUT
+    settled = service.miss().event("EpochSettled")
+    assert (settled.epoch, settled.status, settled.creditBps) == (1, Status.REPORTED, 10_000)
+    assert (settled.loadBps, settled.energyWh) == (8_000, 1_234_567)
+    assert service.is_barred
+    assert service.claim(lease, 1, tenant) == 10 * PENALTY
+
+
+def test_every_path_ends_with_the_lifetime(service, lease):
+    short = service.another(lifetime_epochs=1)
+    report = short.report(1)
+    tree = short.post(report)
+    short.miss()
+    with reverts_with(service.bench.lease.LifetimeSettled, capacity=short.id):
+        short.show("settle", report, tree)
+    with reverts_with(service.bench.lease.LifetimeSettled, capacity=short.id):
+        short.miss()
+    outside = {"start": 1, "end": 2, "lifetime": 1}
+    with reverts_with(service.bench.lease.BadRange, **outside):
+        short.settle_many(tree, report)
+
+
+# ---- curtailment
+
+
+def test_within_the_allowance_a_curtailed_epoch_is_no_fault(service, lease):
+    """The declared credit whatever the uptime, which is read all the same; and no penalty."""
+    for epoch, uptime in enumerate((0, 10_000)):
+        receipt = service.settle(epoch, uptime, curtailed=True)
+        settled = receipt.event("EpochSettled")
+        assert settled.creditBps == CURTAILMENT_CREDIT
+        assert (settled.status, settled.uptimeBps) == (Status.REPORTED, uptime)
+        assert tuple(receipt.event("Curtailed")) == (service.id, epoch, 0, epoch + 1)
+        assert service.penalty(epoch) == (0, 0, NONE)
+        assert not service.is_barred
+    assert service.engine.read("curtailedIn", service.id, 0) == CURTAILMENTS
+    assert service.engine.read("performanceOf", service.id).lifetimeWh == 2 * 1_234_567
+    assert service.bond.read("operatorPartOf", service.id) == BOND
+
+
+def test_past_the_allowance_a_curtailed_epoch_counts_by_its_uptime(service, lease, tenant):
+    for epoch in range(CURTAILMENTS):
+        service.settle(epoch, 0, curtailed=True)
+    for epoch, uptime, credit in ((2, 0, 10_000), (3, 10_000, 0), (4, 9_950, 1_000)):
+        receipt = service.settle(epoch, uptime, curtailed=True)
+        assert receipt.event("EpochSettled").creditBps == credit
+        assert receipt.named("Curtailed") == []
+        assert service.is_barred is (epoch == 2)
+    assert service.engine.read("curtailedIn", service.id, 0) == CURTAILMENTS
+    assert service.claim(lease, 2, tenant) == 10 * PENALTY
+
+
+def test_every_thirty_days_the_allowance_is_new(service, tenant):
+    """Blocks are fixed from the origin on: epochs 28 and 29 use up one, 30 and 31 the next."""
+    service.sign(tenant, start=28, end=33)
+    service.skip(28)
+    found = [service.settle(e, 0, curtailed=True).named("Curtailed") for e in range(28, 33)]
+    assert [[tuple(event.args)[1:] for event in events] for events in found] == [
+        [(28, 0, 1)],
+        [(29, 0, 2)],
+        [(30, 1, 1)],
+        [(31, 1, 2)],
+        [],
+    ]
+    assert [service.engine.read("curtailedIn", service.id, month) for month in range(3)] == [
+        2,
+        2,
+        0,
+    ]
+
+
+def test_an_epoch_counts_for_the_thirty_days_in_which_it_begins(service, tenant):
+    """Epoch 4 of seven days begins on day 28 and lies in the next block for the most part."""
+    weekly = service.another(epoch_length=7 * DAY, curtailment_epochs=1)
+    weekly.sign(tenant, start=3, end=7)
+    weekly.skip(3)
+    months = [weekly.settle(e, 0, curtailed=True).named("Curtailed") for e in (3, 4, 5, 6)]
+    assert [[event.args.month for event in events] for events in months] == [[0], [], [1], []]
+    assert weekly.is_barred
+
+
+def test_keeping_a_curtailed_report_uses_nothing_up(service, hourly):
+    """What counts is the order of settlement."""
+    reports = [hourly.report(epoch, 0, curtailed=True) for epoch in range(3)]
+    tree = hourly.post(*reports)
+    hourly.settle_many(tree, *reports[1:])
+    assert hourly.engine.read("curtailedIn", hourly.id, 0) == 0
+    hourly.show("settle", reports[0], tree)
+    assert hourly.miss().event("Curtailed").used == 2
+    assert hourly.miss().named("Curtailed") == []
+    assert hourly.penalty(2) == (PENALTY, 10, RESERVED)
+
+
+def test_without_an_allowance_curtailment_excuses_nothing(service, tenant):
+    strict = service.another(curtailment_epochs=0)
+    strict.deposit(BOND)
+    lease = strict.sign(tenant)
+    receipt = strict.settle(0, 0, curtailed=True)
+    assert receipt.event("EpochSettled").creditBps == 10_000
+    assert strict.claim(lease, 0, tenant) == 10 * PENALTY
+
+
+def test_a_curtailed_epoch_that_nobody_leased_counts_too(service):
+    receipt = service.settle(0, 0, curtailed=True)
+    assert receipt.event("Curtailed").used == 1
+    assert receipt.event("EpochSettled").creditBps == 0
+
+
+# ---- new leases while in penalty
+
+
+def test_no_new_lease_while_the_newest_epoch_is_in_penalty(service, lease, tenant, other_tenant):
+    """Whatever has been signed goes on, and so does all that pays."""
+    rolling = service.sign(tenant, term=ROLLING)
+    spot = service.sign(tenant, term=SPOT, start=3)
+    service.settle(0, 0)
+    request = service.bench.request(tenant, capacity=service.id, start=5, end=9)
+    permit = (0, 0, 0, b"", b"")
+    for call in (
+        ("lease", request),
+        ("leaseEvicting", request, [spot]),
+        ("leaseWithPermit", request, permit),
+    ):
+        with reverts_with(service.bench.lease.InPenalty, capacity=service.id):
+            service.engine.send(*call, sender=tenant)
+    with reverts_with(service.bench.lease.InPenalty, capacity=service.id):
+        service.engine.read("quote", request)
+    for call in (
+        ("topUp", rolling, 1),
+        ("claimPenalty", rolling, 0, tenant),
+        ("claimCredit", rolling, tenant),
+        ("splitUnits", rolling, 4),
+        ("terminate", rolling),
+        ("transferFrom", tenant, other_tenant, lease),
+    ):
+        assert service.engine.send(*call, sender=tenant).events
+    service.engine.send("preempt", spot, sender=service.bench.operator)
+    assert service.engine.send("withdrawRefund", service.coin, tenant, sender=tenant).events
+
+
+CLEARING = {
+    "settle": lambda service, tree, report: service.show("settle", report, tree),
+    "settleMany": lambda service, tree, report: service.settle_many(tree, report),
+    "a kept report": lambda service, tree, report: (
+        service.show("record", report, tree),
+        service.miss(),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", CLEARING)
+@pytest.mark.parametrize(
+    ("uptime", "curtailed"), [(10_000, False), (PENALTY_BELOW, False), (0, True), (0, False)]
+)
+def test_the_newest_report_bars_new_leases_or_lets_them_in(service, lease, way, uptime, curtailed):
+    is_bad = uptime == 0 and not curtailed
+    service.settle(0, 10_000 if is_bad else 0)
+    assert service.is_barred is not is_bad
+    report = service.report(1, uptime, curtailed=curtailed)
+    CLEARING[way](service, service.post(report), report)
+    assert service.next_epoch == 2
+    assert service.is_barred is is_bad
+
+
+@pytest.mark.parametrize("is_posted", [True, False], ids=["missing", "blackout"])
+def test_silence_lets_new_leases_in(service, lease, is_posted):
+    """What a report that nobody showed may hide bars them once it is shown."""
+    service.settle(0, 0)
+    if is_posted:
+        service.post(service.report(1))
+    service.go_to(service.reveal_ends(1))
+    service.miss()
+    assert not service.is_barred
+
+
+def test_idle_epochs_let_new_leases_in(service, tenant):
+    service.sign(tenant, end=1)
+    service.settle(0, 0)
+    assert service.is_barred
+    service.engine.send("passIdle", service.id, 1, sender=tenant)  # none has passed
+    assert service.is_barred
+    service.skip(2)
+    assert not service.is_barred
+    service.sign(tenant, start=5, end=9)
+
+
+# ---- what is leased at most
+
+
+def test_leased_to_is_where_the_last_lease_ends(service, tenant):
+    assert service.engine.read("leasedTo", service.id) == 0
+    for end, most in ((10, 10), (7, 10), (12, 12)):
+        service.sign(tenant, units=1, end=end)
+        assert service.engine.read("leasedTo", service.id) == most
+
+
+def test_anyone_trims_what_ended_early_and_no_more(service, tenant, stranger):
+    lease = service.sign(tenant, end=40)
+    service.sign(tenant, start=2, end=7)
+
+    def refused(to, used, leased_to=40):
+        with reverts_with(
+            service.bench.lease.NotTrimmable,
+            capacity=service.id,
+            to=to,
+            leasedTo=leased_to,
+            used=used,
+        ):
+            service.engine.send("trim", service.id, to, sender=stranger)
+
+    refused(39, 39)
+    refused(0, 0)
+    refused(40, 40)
+    refused(2**255, 40)
+    service.engine.send("terminate", lease, sender=tenant)
+    refused(6, 6)
+    receipt = service.engine.send("trim", service.id, 20, sender=stranger)
+    assert [(event.name, tuple(event.args)) for event in receipt.events] == [
+        ("Trimmed", (service.id, 20))
+    ]
+    refused(20, 20, leased_to=20)
+    service.engine.send("trim", service.id, 7, sender=stranger)
+    assert service.engine.read("leasedTo", service.id) == 7
+    service.sign(tenant, start=8, end=9)
+    assert service.engine.read("leasedTo", service.id) == 9
+
+
+def test_nothing_is_trimmed_of_a_capacity_nobody_leased(service, stranger):
+    for capacity in (service.id, 99):
+        with reverts_with(
+            service.bench.lease.NotTrimmable, capacity=capacity, to=0, leasedTo=0, used=0
+        ):
+            service.engine.send("trim", capacity, 0, sender=stranger)
+
+
+# ---- readings
+
+
+SHARE_PARTS = 1_024
+ENERGY_PARTS = 64
+SPAN = 30
+
+
+def averaged(readings, parts):
+    """new = old + (reading − old) / 30, to the fraction, in parts."""
+    mean = Fraction(readings[0])
+    for reading in readings[1:]:
+        mean += (reading - mean) / SPAN
+    return mean * parts
+
+
+def test_the_meter_follows_every_reading(service, tenant):
+    """Three days by the hour, one of them with a report that nobody shows, which reads as zeros.
+
+    Each average lies below the exact one, by less than thirty of its parts.
+    """
+    hourly = service.another(epoch_length=HOUR, units=7)
+    hourly.sign(tenant, units=7, end=72)
+    random = Random(20330518)
+    readings = []
+    for day in range(3):
+        reports = [
+            hourly.report(
+                24 * day + hour,
+                random.choice((10_000, 9_999, 9_500, random.randrange(10_001), 0)),
+                load_bps=random.randrange(10_001),
+                energy_wh=random.choice((0, 1, random.randrange(10**6), random.randrange(2**33))),
+            )
+            for hour in range(24)
+        ]
+        hourly.settle_many(hourly.post(*reports), *reports)
+        readings += reports
+        last, meter = readings[-1], hourly.engine.read("performanceOf", hourly.id)
+        assert tuple(meter)[:4] == (
+            last.epoch + 1,
+            last.uptime_bps,
+            last.load_bps,
+            last.energy_wh,
+        )
+        assert meter.lifetimeWh == sum(report.energy_wh for report in readings)
+        for found, values, parts in (
+            (meter.meanUptime, [r.uptime_bps for r in readings], SHARE_PARTS),
+            (meter.meanLoad, [r.load_bps for r in readings], SHARE_PARTS),
+            (meter.meanEnergy, [Fraction(r.energy_wh, 7) for r in readings], ENERGY_PARTS),
+        ):
+            assert 0 <= averaged(values, parts) - found < SPAN
+    assert len(readings) == 72
+
+
+def test_the_first_reading_is_the_average(service):
+    service.settle(0, 9_876, load_bps=1, energy_wh=199)
+    assert tuple(service.engine.read("performanceOf", service.id)) == (
+        *(1, 9_876, 1, 199),
+        *(9_876 * SHARE_PARTS, SHARE_PARTS, 199 * ENERGY_PARTS // 100, 199),
+    )
+
+
+def test_a_report_not_shown_reads_as_zeros_and_an_outage_as_nothing(service, lease):
+    service.settle(0, 10_000, load_bps=6_000, energy_wh=30_000)
+    service.post(service.report(1))
+    service.go_to(service.reveal_ends(1))
+    service.miss()
+    halfway = (2, 0, 0, 0, 9_898_666, 5_939_200, 18_560, 30_000)
+    assert tuple(service.engine.read("performanceOf", service.id)) == halfway
+    assert service.miss().event("EpochSettled").status == Status.BLACKOUT
+    assert tuple(service.engine.read("performanceOf", service.id)) == halfway
+
+
+def test_a_late_penalty_changes_no_reading(service, lease):
+    report = service.report(0, 5_000)
+    tree = service.withhold(report)
+    before = service.engine.read("performanceOf", service.id)
+    service.show("addPenalty", report, tree)
+    assert service.engine.read("performanceOf", service.id) == before
+
+
+def test_shares_and_energy_stop_at_the_bounds_of_their_fields(service):
+    """One unit, and all the energy that a report can name: the average stops at 2^34 Wh."""
+    small = service.another(units=1)
+    most = 2**48 - 1
+    for epoch in range(2):
+        small.settle(epoch, 10_000, load_bps=10_000, energy_wh=most)
+        assert tuple(small.engine.read("performanceOf", small.id)) == (
+            *(epoch + 1, 10_000, 10_000, most),
+            *(10_000 * SHARE_PARTS, 10_000 * SHARE_PARTS, 2**40 - 1, (epoch + 1) * most),
+        )
+    small.settle(2, 0, load_bps=0, energy_wh=0)
+    meter = small.engine.read("performanceOf", small.id)
+    assert meter.meanUptime == 10_000 * SHARE_PARTS * 29 // 30
+    assert meter.meanEnergy == (2**40 - 1) * 29 // 30
+
+
+def test_lifetime_energy_stops_at_the_bound_of_its_field(service):
+    """Decades of the largest readings would get there; here its word is raised by hand."""
+    service.settle(0)
+    found = service.engine.read("performanceOf", service.id)
+    widths = (24, 16, 16, 48, 24, 24, 40, 64)
+    places = [sum(widths[:index]) for index in range(len(widths))]
+    meter = sum(value << place for value, place in zip(found, places, strict=True))
+    node, engine = service.lane.node, service.engine.address
+    slots = [
+        "0x" + keccak(encode(["uint256", "uint256"], [service.id, slot])).hex()
+        for slot in range(20)
+    ]
+    words = {
+        slot: int(node.request("eth_getStorageAt", engine, slot, "latest"), 16) for slot in slots
+    }
+    [slot] = [slot for slot, value in words.items() if value == meter]
+    nearly = meter | (2**64 - 2) << 192
+    node.request("anvil_setStorageAt", engine, slot, f"0x{nearly:064x}")
+    service.settle(1)
+    after = service.engine.read("performanceOf", service.id)
+    assert after.lifetimeWh == 2**64 - 1
+    assert tuple(after)[:7] == (2, *tuple(found)[1:7])
