@@ -43,6 +43,7 @@ NOBODY: Account = "nobody"
 IDS_PER_CAPACITY = 10**9
 INDEX_UNIT = 10**8
 MAX_PRICE = 2**82
+MAX_RENT = 5 * MAX_PRICE
 MAX_ACTIVE_TERMS = 8
 MAX_TERMS = 255
 MAX_LEASE_EPOCHS = 4_096
@@ -438,7 +439,10 @@ class Capacity:
 
     def rent_under(self, term: Term) -> int:
         """Rent per unit and epoch of a lease signed now."""
-        return max(bps_up(self.price, term.price_bps), self.price_floor())
+        rent = max(bps_up(self.price, term.price_bps), self.price_floor())
+        if rent > MAX_RENT:
+            raise Refused("OutOfRange", field="rent", value=rent, min=1, max=MAX_RENT)
+        return rent
 
     def price_floor(self) -> int:
         """The lowest rent per unit and epoch, from the price of an accelerator-hour."""
@@ -448,10 +452,7 @@ class Capacity:
             raise Refused("IndexInvalid", hardwareClass=self.hardware_class)
         accelerator_seconds = self.accelerators * self.epoch_length
         worth = self.index_price * accelerator_seconds * self.price_floor_bps
-        floor = div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
-        if floor > MAX_PRICE:
-            raise Refused("OutOfRange", field="priceFloor", value=floor, min=0, max=MAX_PRICE)
-        return floor
+        return div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
 
     def credit_for(self, uptime_bps: int) -> int:
         """The highest credit among the tiers that the uptime falls below; all where nothing ran."""
@@ -875,7 +876,7 @@ class Market:
         capacity.forfeits.append(lease.deposit - bounty)
         self._refund(capacity, caller, bounty)
         moved = Settlement(lease.funded_to, 0, 0, lease.deposit_epochs)
-        self._stop(lease, lease.funded_to, with_user=True)
+        self._stop(lease, lease.funded_to)
         return moved, bounty
 
     def _check_funded(self, lease: Lease) -> None:
@@ -893,20 +894,21 @@ class Market:
 
     # Ending
 
-    def _stop(self, lease: Lease, stop: int, *, with_user: bool) -> None:
-        """The lease ends at `stop`; one without any epoch left is no more."""
+    def _stop(self, lease: Lease, stop: int) -> None:
+        """The lease, and its use, end at `stop`; one without any epoch left is no more."""
         lease.end = lease.funded_to = stop
         lease.deposit_epochs = 0
-        if with_user:
-            lease.user, lease.expires = NOBODY, 0
+        last = self.capacities[lease.capacity].starts_at(stop) - 1
+        if lease.expires > last:
+            lease.user, lease.expires = (lease.user, last) if last >= self.now else (NOBODY, 0)
         if stop == lease.start:
             self.capacities[lease.capacity].leases.remove(lease)
 
-    def _end(self, lease: Lease, moved: Settlement, *, with_user: bool) -> None:
+    def _end(self, lease: Lease, moved: Settlement) -> None:
         capacity = self.capacities[lease.capacity]
         self._refund(capacity, lease.tenant, moved.refunded * lease.rent_per_epoch)
         capacity.forfeits.append(moved.forfeited * lease.rent_per_epoch)
-        self._stop(lease, moved.end, with_user=with_user)
+        self._stop(lease, moved.end)
 
     def _noticed(self, lease: Lease) -> Settlement:
         """What notice given now would move."""
@@ -948,7 +950,7 @@ class Market:
         if moved.due:
             capacity = self.capacities[lease.capacity]
             self._collect(capacity, caller, moved.due * lease.rent_per_epoch)
-        self._end(lease, moved, with_user=False)
+        self._end(lease, moved)
         return moved
 
     def exit_for_cause(self, caller: Account, lease_id: int) -> Settlement:
@@ -961,7 +963,7 @@ class Market:
             raise Refused("NoCause", lease=lease_id, creditBps=credit_bps)
         self._check_consent(caller, lease, stop)
         moved = lease.ended_for_tenant(stop)
-        self._end(lease, moved, with_user=False)
+        self._end(lease, moved)
         return moved
 
     def preempt(self, caller: Account, lease_id: int) -> Settlement:
@@ -970,7 +972,7 @@ class Market:
         self.owned(caller, lease.capacity)
         self._check_preemptible(lease)
         moved = lease.ended_for_tenant(self._at_once(lease))
-        self._end(lease, moved, with_user=True)
+        self._end(lease, moved)
         return moved
 
     def _check_preemptible(self, lease: Lease) -> None:
@@ -995,7 +997,7 @@ class Market:
         if taken < victim.units:
             victim = self._split_units(victim, taken)
         stood, moved = replace(victim), victim.ended_for_tenant(stop)
-        self._end(victim, moved, with_user=True)
+        self._end(victim, moved)
         return stood, moved
 
     # Splitting and merging
@@ -1101,7 +1103,8 @@ class Market:
         )
         after = (one.end, one.units) == (other.start, other.units) and lease.fully_funded
         short = other.end - one.start <= MAX_LEASE_EPOCHS
-        return alike and (beside or (after and short))
+        owes = part.has_evicted and part.start >= self.earliest(self.capacities[part.capacity])
+        return alike and (beside or (after and short and not owes))
 
     # Using
 
