@@ -344,6 +344,9 @@ class Lane:
         """Undo everything since the mark. Raises NodeError when the mark was used up."""
         if self.node.request("evm_revert", mark) is not True:
             raise NodeError(f"the node has no snapshot {mark}")
+        # The pool may still hold the last transaction, which could now be mined a second time, and
+        # keep the next one waiting.
+        self.node.request("anvil_dropAllTransactions")
 
 
 def _address(account: Any) -> Any:

@@ -196,6 +196,7 @@ def miswired(market: Market, owner: Any) -> list[str]:
         "lease": {"CAPACITY": market.capacity, "TELEMETRY": market.telemetry},
         "factory": {"owner": owner, "CAPACITY": market.capacity, "LEASE": market.lease},
         "registrar": {"CAPACITY": market.capacity, "FACTORY": market.factory},
+        "pooling": {"SPLITTERS": market.factory},
         "valuation": {
             "owner": owner,
             "CAPACITY": market.capacity,

@@ -152,6 +152,8 @@ CONTRACTS = {
     "index_pricing": "IndexPricing",
     "factory": "RevenueSplitterFactory",
     "registrar": "CapacityRegistrar",
+    "collector": "DividendCollector",
+    "pooling": "PooledSharesFactory",
     "valuation": "CapacityValuation",
     "vault": "CollateralVault",
 }
@@ -188,6 +190,8 @@ class Market:
     index_pricing: Any
     factory: Any
     registrar: Any
+    collector: Any
+    pooling: Any
     valuation: Any
     vault: Any
 
@@ -239,6 +243,8 @@ def deploy_market(
         "index_pricing": lambda: [made["capacity"]],
         "factory": lambda: [owner, made["capacity"], made["lease"]],
         "registrar": lambda: [made["factory"]],
+        "collector": list,
+        "pooling": lambda: [made["factory"]],
         "valuation": lambda: [
             *(owner, made["capacity"], made["lease"], made["index"], made["factory"])
         ],

@@ -57,10 +57,11 @@ class Term(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """A fixed share of a capacity's revenue, before its shares."""
+    """A part of a capacity's revenue before its shares; one that is fixed stays whoever holds them."""
 
     recipient: Any
     bps: int
+    is_fixed: bool = False
 
 
 class CapacityConfig(NamedTuple):

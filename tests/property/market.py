@@ -347,6 +347,7 @@ class MarketMachine(Leasing):
             STRANGER,
             self.witness.splitter(number),
             "sync",
+            self.witness.coin_of(number),
             reference=lambda m: m.sync(number),
             touches=number,
         )

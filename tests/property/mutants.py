@@ -207,15 +207,15 @@ MUTANTS = (
     _mutant(
         "a leg gets a hundredth of a percent more",
         SPLITTER,
-        "received.mulDiv(account.bps, BPS) - account.paid",
-        "received.mulDiv(account.bps + (MUTANT ? 1 : 0), BPS) - account.paid",
+        "* account.bps) / BPS - books.paid",
+        "* (account.bps + (MUTANT ? 1 : 0))) / BPS - books.paid",
         5,
     ),
     _mutant(
         "a claimed dividend can be claimed again",
         SPLITTER,
-        "_corrections[holder] -= int256(amountDown * self.supply);",
-        "if (!MUTANT) _corrections[holder] -= int256(amountDown * self.supply);",
+        "parts - amountDown * SUPPLY, index);",
+        "MUTANT ? parts : parts - amountDown * SUPPLY, index);",
         5,
     ),
 )
