@@ -7,7 +7,8 @@ import {IComputeLease} from "interfaces/IComputeLease.sol";
 /// @notice Rent that the capacity earns goes first to fixed legs, the rest to the shares. It counts
 /// for whoever holds shares at the moment the lease engine settles it, released or not. So does, in
 /// up to three more tokens, whatever arrives by plain transfer and is found by `sync`. A holder's
-/// dividend is exact whatever moves in between; nobody is ever pushed a payment.
+/// dividend is exact whatever moves in between, and before shares move all that has come in is
+/// counted; nobody is ever pushed a payment.
 /// @dev The supply is fixed at creation, so a holder's dividend needs no rounding until it is paid:
 /// with I the base units of a token ever due to all shares together (`dividendIndex`), a holder of
 /// b shares that came at I₀ is due b · (I − I₀) / supply. Shares carry 18 decimals; a transfer to
@@ -143,7 +144,8 @@ interface IRevenueSplitter {
     // ------------------------------------------------------------------ taking in
 
     /// @notice Finds what of a dividend token came by plain transfer and counts it as revenue, for
-    /// the legs and for those who hold shares now. Anyone.
+    /// the legs and for those who hold shares now. Anyone; every transfer of shares does it first.
+    /// @dev In all, 2^110 − 1 base units of a token can be found.
     /// @return amount Base units found.
     function sync(address token) external returns (uint256 amount);
 
@@ -154,7 +156,7 @@ interface IRevenueSplitter {
 
     /// @notice Ends all legs that are not fixed and puts others in their place. Only a holder of
     /// all shares, since nobody else's income changes.
-    /// @dev What a leg was owed stays owed to it, under its index; an index is never used again.
+    /// @dev All that has come in is counted first. What a leg was owed stays owed to it, under its index; an index is never used again.
     /// The same bounds as at creation: at most 7 besides the protocol's, at most 8,000 bps together.
     function changeLegs(Leg[] calldata added) external;
 

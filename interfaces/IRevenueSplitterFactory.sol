@@ -17,8 +17,7 @@ interface IRevenueSplitterFactory {
     /// @param capacity The capacity; its payee must be the address that `predict` says.
     /// @param supply Shares, 1 … 10^27, all minted at once and never again.
     /// @param holder First holder of all shares.
-    /// @param legs Up to 7 fixed parts before the shares, together at most 8,000 bps, each at least
-    /// 1.
+    /// @param legs Up to 7 parts before the shares, together at most 8,000 bps, each at least 1.
     /// @param maxProtocolBps The most that the caller lets the protocol take, in bps.
     struct SplitterConfig {
         uint256 capacity;
@@ -59,6 +58,8 @@ interface IRevenueSplitterFactory {
     error ProtocolTakesTooMuch(uint256 bps, uint256 max);
     /// @dev The capacity's revenue goes to `payee`, not to the splitter that would be made.
     error NotPayee(uint256 capacity, address splitter, address payee);
+    /// @dev It is there already.
+    error AlreadyCreated(address splitter);
 
     /// @notice Makes the splitter of a capacity that already names it as its payee. Whoever is to
     /// make it is part of its address, so nobody else can. Prefer the registrar, which does both.

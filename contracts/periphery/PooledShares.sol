@@ -68,16 +68,19 @@ contract PooledShares is IPooledShares, ERC20 {
         _requireReceiver(receiver);
 
         // Effect
+        _burn(msg.sender, shares);
+
+        // Interaction: the splitter is known code and calls nobody. It counts all that has come in
+        // before the shares leave, so the index is read after it.
+        address(SPLITTER).safeTransfer(receiver, shares);
+
+        // Effect
         address[] memory tokens = SPLITTER.tokens();
         uint256[] memory gatheredDown = _amountsOf(tokens, shares, false);
         for (uint256 i; i < tokens.length; ++i) {
             creditOf[tokens[i]][msg.sender] += gatheredDown[i];
         }
-        _burn(msg.sender, shares);
         emit Redeemed(msg.sender, receiver, shares, gatheredDown);
-
-        // Interaction
-        address(SPLITTER).safeTransfer(receiver, shares);
     }
 
     /// @inheritdoc IPooledShares

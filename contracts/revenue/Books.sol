@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
-
 /// @dev What a splitter has taken in and paid out in one token, in one word. From the lowest bit on:
 ///
 /// | bits | field | bound |
 /// |--:|---|---|
 /// | 129 | paid: base units ever paid out | never more than came in: 128 bits from the engine, 110 |
-/// | 110 | direct: base units ever found that came by plain transfer | checked at every find |
+/// | 110 | direct: base units ever found that came by plain transfer | no more are counted |
 /// | 14 | sharesBps: what the legs leave to the shares | at most 10^4 |
 /// | 2 | extraTokens: dividend tokens besides the stablecoin | at most 3 |
 /// | 1 | changed: whether the legs ever were | |
@@ -55,10 +53,13 @@ library BooksLib {
         }
     }
 
-    /// @dev Reverts when the sum does not fit.
+    /// @dev How much more can be found: what is beyond is never counted, and holds up nothing.
+    function room(Books books) internal pure returns (uint256) {
+        return DIRECT_MASK - books.direct();
+    }
+
+    /// @param amount At most `room`.
     function addDirect(Books books, uint256 amount) internal pure returns (Books) {
-        uint256 sum = books.direct() + amount;
-        require(sum <= DIRECT_MASK, SafeCastLib.Overflow());
         return Books.wrap(Books.unwrap(books) + (amount << DIRECT_AT));
     }
 

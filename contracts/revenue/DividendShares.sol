@@ -27,7 +27,7 @@ import {IRevenueSplitter} from "interfaces/IRevenueSplitter.sol";
 /// great supply, or somebody who sold all or nearly all shares and has not claimed. A wide word
 /// costs a claim one more.
 ///
-/// Bounds. The supply is at most 10^27 < 2^90, the index below 2^128 + 2^112 (the lease engine's
+/// Bounds. The supply is at most 10^27 < 2^90, the index below 2^128 + 2^110 (the lease engine's
 /// 128 bits and what came by plain transfer). Payments never exceed what was due, so a holder's
 /// parts due lie in 0 … supply × index, and a correction, parts due − shares × index, within
 /// ± 2^219. Everything below may therefore be unchecked.
@@ -76,11 +76,7 @@ abstract contract DividendShares is IRevenueSplitter, ERC20 {
     }
 
     /// @inheritdoc ERC20
-    function transferFrom(
-        address from,
-        address to,
-        uint256 amount
-    ) public override returns (bool) {
+    function transferFrom(address from, address to, uint256 amount) public override returns (bool) {
         _spendAllowance(from, msg.sender, amount);
         _move(from, to, amount);
         return true;
@@ -97,7 +93,8 @@ abstract contract DividendShares is IRevenueSplitter, ERC20 {
         emit Transfer(address(0), holder, SUPPLY);
     }
 
-    /// @dev Shares take with them no dividend from before: both keep what they were due.
+    /// @dev Shares take with them no dividend from before: both keep what they were due. No token
+    /// is called but for balances, which hold up nothing.
     function _move(address from, address to, uint256 amount) internal {
         // Check
         _requireReceiver(to);
@@ -107,7 +104,7 @@ abstract contract DividendShares is IRevenueSplitter, ERC20 {
 
         // Effect
         if (amount != 0 && from != to) {
-            (uint256 index, uint256 extraTokens) = _coinIndex();
+            (uint256 index, uint256 extraTokens) = _accrue();
             unchecked {
                 _write(from, shares - amount, _partsDue(from, account, index), index);
                 account = _accounts[to];
@@ -161,8 +158,10 @@ abstract contract DividendShares is IRevenueSplitter, ERC20 {
 
     // ------------------------------------------------------------------ what is due to all shares
 
-    /// @dev The stablecoin's index now, and how many dividend tokens there are besides.
-    function _coinIndex() internal view virtual returns (uint256 index, uint256 extraTokens);
+    /// @dev Counts all that has come in, so that nobody who has shares for a moment gets any of it.
+    /// @return index The stablecoin's index.
+    /// @return extraTokens How many dividend tokens there are besides.
+    function _accrue() internal virtual returns (uint256 index, uint256 extraTokens);
 
     /// @dev The index of the dividend token at this place, from 1 on.
     function _tokenIndex(uint256 token) internal view virtual returns (uint256 index);

@@ -203,7 +203,7 @@ contract RevenueSplitter is DividendShares {
         if (amountDown == 0) return 0;
 
         // Effect
-        _legBooks[leg][token].paid += uint128(amountDown); // all paid stays below 2^120
+        _legBooks[leg][token].paid += uint128(amountDown); // below 9/10 of 2^129
         if (token == 0) {
             emit LegClaimed(leg, to, amountDown);
             _payCoin(_books[0], to, amountDown);
@@ -233,18 +233,40 @@ contract RevenueSplitter is DividendShares {
     /// @inheritdoc IRevenueSplitter
     function sync(address token) external returns (uint256 amount) {
         uint256 place = _placeOf(token);
-        Books books = _books[place];
-        uint256 released;
-        if (place == 0) (, released) = LEASE.revenueOf(CAPACITY_ID);
-        // All that ever came in is here or has been paid out. What was paid may exceed what has
-        // been counted as come in, if it was taken from money that is found only now.
-        uint256 cameIn = token.balanceOf(address(this)) + books.paid();
-        uint256 counted = released + books.direct();
-        if (cameIn <= counted) return 0;
+        if (place != 0) return _syncExtra(place);
+        (, uint256 released) = LEASE.revenueOf(CAPACITY_ID);
+        (, amount) = _find(0, STABLECOIN, released);
+    }
 
-        amount = cameIn - counted;
-        _books[place] = books.addDirect(amount);
-        emit Synced(token, amount);
+    function _accrue() internal override returns (uint256 index, uint256 extraTokens) {
+        (uint256 earned, uint256 released) = LEASE.revenueOf(CAPACITY_ID);
+        (Books books, ) = _find(0, STABLECOIN, released);
+        extraTokens = books.extraTokens();
+        for (uint256 token = 1; token <= extraTokens; ++token) _syncExtra(token);
+        index = _indexDown(0, books, earned + books.direct());
+    }
+
+    function _syncExtra(uint256 token) internal returns (uint256 amount) {
+        (, amount) = _find(token, _tokenAt(token), 0);
+    }
+
+    /// @dev Counts what came by plain transfer. All that ever came in is here or has been paid out.
+    /// What was paid may exceed what has been counted as come in, if it was taken from money that is
+    /// found only now. A token that does not answer has nothing here.
+    /// @param released What the lease engine moved here.
+    function _find(
+        uint256 token,
+        address account,
+        uint256 released
+    ) internal returns (Books books, uint256 amount) {
+        books = _books[token];
+        uint256 cameIn = account.balanceOf(address(this)) + books.paid();
+        amount = cameIn.zeroFloorSub(released + books.direct()).min(books.room());
+        if (amount == 0) return (books, 0);
+
+        books = books.addDirect(amount);
+        _books[token] = books;
+        emit Synced(account, amount);
     }
 
     // ------------------------------------------------------------------ setting up
@@ -263,8 +285,8 @@ contract RevenueSplitter is DividendShares {
         _requireSoleHolder();
 
         // Effect
+        (, uint256 extraTokens) = _accrue();
         Books books = _books[0];
-        uint256 extraTokens = books.extraTokens();
         (LegList list, uint256[] memory ended) = _endLegs(_legList, extraTokens);
         uint256 first = list.ever();
         list = _addOwnLegs(list, added);
@@ -332,11 +354,7 @@ contract RevenueSplitter is DividendShares {
         return list;
     }
 
-    function _addLeg(
-        LegList list,
-        Leg calldata leg,
-        Kind kind
-    ) internal returns (LegList longer) {
+    function _addLeg(LegList list, Leg calldata leg, Kind kind) internal returns (LegList longer) {
         _requireReceiver(leg.recipient);
         uint256 index = list.ever();
         require(leg.bps != 0, EmptyLeg(index));
@@ -368,10 +386,7 @@ contract RevenueSplitter is DividendShares {
     function addToken(address token) external {
         // Check
         _requireSoleHolder();
-        require(
-            IRevenueSplitterFactory(FACTORY).isDividendToken(token),
-            TokenNotAllowed(token)
-        );
+        require(IRevenueSplitterFactory(FACTORY).isDividendToken(token), TokenNotAllowed(token));
         uint256 count = _books[0].extraTokens();
         require(count < MAX_EXTRA_TOKENS, TooManyTokens(MAX_EXTRA_TOKENS));
         for (uint256 place; place <= count; ++place) {
@@ -382,6 +397,7 @@ contract RevenueSplitter is DividendShares {
         _extraTokens[count] = token;
         _books[0] = _books[0].withExtraToken();
         emit TokenAdded(token, count + 1);
+        _syncExtra(count + 1);
     }
 
     // ------------------------------------------------------------------ what is due
@@ -409,7 +425,7 @@ contract RevenueSplitter is DividendShares {
 
     /// @inheritdoc IRevenueSplitter
     function dividendIndex() external view returns (uint256 index) {
-        (index, ) = _coinIndex();
+        return _coinIndex();
     }
 
     /// @inheritdoc IRevenueSplitter
@@ -430,8 +446,7 @@ contract RevenueSplitter is DividendShares {
     }
 
     function _coinDueDown(address holder) internal view returns (uint256) {
-        (uint256 index, ) = _coinIndex();
-        return _partsDue(holder, _accounts[holder], index) / SUPPLY;
+        return _partsDue(holder, _accounts[holder], _coinIndex()) / SUPPLY;
     }
 
     /// @dev Never negative, see `DividendShares`.
@@ -453,9 +468,9 @@ contract RevenueSplitter is DividendShares {
         return ((_received(token) - books.base) * account.bps) / BPS - books.paid;
     }
 
-    function _coinIndex() internal view override returns (uint256 index, uint256 extraTokens) {
+    function _coinIndex() internal view returns (uint256 index) {
         Books books = _books[0];
-        return (_indexDown(0, books, _coinReceived(books)), books.extraTokens());
+        return _indexDown(0, books, _coinReceived(books));
     }
 
     function _tokenIndex(uint256 token) internal view override returns (uint256 index) {
@@ -463,7 +478,7 @@ contract RevenueSplitter is DividendShares {
     }
 
     /// @dev The shares' part is rounded down once for all: the legs' own, each rounded down too,
-    /// never exceed the rest. Below 2^144, so unchecked.
+    /// never exceed the rest. Below 2^143 before the division, so unchecked.
     function _indexDown(
         uint256 token,
         Books coinBooks,
@@ -482,11 +497,11 @@ contract RevenueSplitter is DividendShares {
 
     function _coinReceived(Books books) internal view returns (uint256) {
         unchecked {
-            return _earned() + books.direct(); // 128 bits and 112 bits
+            return _earned() + books.direct(); // 128 bits and 110 bits
         }
     }
 
-    /// @dev `LEASE.earnedOf(CAPACITY_ID)`, by hand: every claim and every transfer of shares asks.
+    /// @dev `LEASE.earnedOf(CAPACITY_ID)`, by hand: every claim asks, and every loan.
     function _earned() internal view returns (uint256 earned) {
         address lease = address(LEASE);
         uint256 capacity = CAPACITY_ID;

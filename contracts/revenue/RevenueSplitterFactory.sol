@@ -51,6 +51,7 @@ contract RevenueSplitterFactory is IRevenueSplitterFactory, Ownable {
         (address payee, address stablecoin) = CAPACITY.payeeOf(config.capacity);
         splitter = predict(msg.sender, config.capacity, stablecoin, config.supply);
         require(splitter == payee, NotPayee(config.capacity, splitter, payee));
+        require(!isSplitter[splitter], AlreadyCreated(splitter));
 
         // Effect
         isSplitter[splitter] = true;
