@@ -1,7 +1,8 @@
 """The splitter against exact fractions, over random histories with frozen accounts and pauses.
 
-The model below knows nothing of corrections or packed words: it hands every rise of the index to
-those who hold shares at that moment, as fractions, and rounds down what has been handed to each.
+The model below knows nothing of indices, corrections or packed words: it hands every base unit that
+comes in to legs and to those who hold shares at that moment, as fractions, and rounds down what has
+been handed to each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from derrick.abi import Revert
 from derrick.chain import Contract, Lane, Receipt
@@ -26,13 +27,16 @@ from derrick.testing import isolated
 CAPACITY = 7
 BPS = 10_000
 MAX_SUPPLY = 10**27
-MOST = 2**120 - 1
+MOST = 2**128 - 1
 """The most base units the engine can ever count."""
 NOT_PAID = "90b8ec18"
 """Selector of `TransferFailed()`, Solady's word for a token that does not pay."""
+PROTOCOL_BPS = 249
+MOST_LEGS_BPS = 8_000
 
 CONSERVED = "5: claimed + claimable + undistributed = received, dust < 1 base unit a holder and leg"
 UNMOVED = "5: a transfer of shares moves no dividend earned before it"
+KEPT = "5: a change of legs moves no revenue from before it"
 UNHARMED = "8: nobody's call lowers what anybody else can take out"
 ROUNDED = "10: all rounding favours the pool over the caller"
 ONCE = "11: repeated calls of every transition are no-ops or clean errors"
@@ -42,10 +46,11 @@ Trouble = str | int | None
 
 amounts = st.one_of(st.integers(1, 12), st.integers(1, 10**9), st.integers(1, 10**30))
 supplies = st.one_of(st.sampled_from([1, 2, 3, MAX_SUPPLY]), st.integers(1, MAX_SUPPLY))
-leg_parts = st.lists(st.integers(1, 1_000), max_size=4)
+own_legs = st.lists(st.tuples(st.integers(1, 1_000), st.booleans()), max_size=3)
 who = st.integers(0, 4)
-troubles = st.sampled_from([None] * 5 + ["pause", "engine", "splitter", "receiver", 0, 1])
-"""What goes wrong during a claim: mostly nothing, or the token is paused, or one is frozen."""
+places = st.integers(0, 3)
+troubles = st.sampled_from([None] * 6 + ["pause", "pause other", "engine", "splitter", "to", 0, 1])
+"""What goes wrong during a claim: mostly nothing, or a token is paused, or one is frozen."""
 
 
 @dataclass
@@ -54,21 +59,28 @@ class World:
 
     lane: Lane
     project: Any
-    usdc: Contract
+    tokens: list[Contract]
+    """Circle's USDC, and three tokens that splitters may pay in besides."""
     engine: Contract
     factory: Contract
     owner: str
     holders: list[str]
     recipients: list[str]
 
-    def make(self, supply: int, parts: list[int], token: Contract | None = None) -> Contract:
+    def make(
+        self, supply: int, own: list[tuple[str, int, bool]], token: Contract | None = None
+    ) -> Contract:
         """A splitter of these legs, all shares with the first holder."""
-        first, token = self.holders[0], token or self.usdc
+        first, token = self.holders[0], token or self.tokens[0]
         address = self.factory.read("predict", first, CAPACITY, token, supply)
         self.engine.send("setPayee", CAPACITY, address, token, sender=self.owner)
-        legs = list(zip(self.recipients, parts, strict=False))
-        self.factory.send("create", (CAPACITY, supply, first, legs, 0), sender=first)
+        self.factory.send("create", (CAPACITY, supply, first, own, PROTOCOL_BPS), sender=first)
         return self.lane.contract(self.project.RevenueSplitter.at(address), "splitter")
+
+    def legs(self, parts: list[tuple[int, bool]]) -> list[tuple[str, int, bool]]:
+        """Legs of these parts, for one recipient after the other."""
+        named = zip(self.recipients, parts, strict=False)
+        return [(recipient, bps, fixed) for recipient, (bps, fixed) in named]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,71 +88,120 @@ def world(project, lane, owner, operator, tenant, lender, borrower, stranger, tr
     usdc = FiatToken.deploy(owner)
     engine = owner.deploy(project.MockRevenueSource)
     factory = owner.deploy(project.RevenueSplitterFactory, owner, engine, engine)
+    factory.setProtocolLeg(PROTOCOL_BPS, treasury, sender=owner)
     usdc.mint(engine, 2**130)
+    others = [owner.deploy(project.FreezableCoin, decimals) for decimals in (2, 8, 18)]
+    for token in others:
+        factory.setDividendToken(token, True, sender=owner)
     SplitterMachine.world = World(
         lane=lane,
         project=project,
-        usdc=lane.contract(usdc.token, "usdc"),
+        tokens=[lane.contract(usdc.token, "usdc"), *map(lane.contract, others)],
         engine=lane.contract(engine),
         factory=lane.contract(factory),
         owner=owner.address,
         holders=[account.address for account in (operator, tenant, lender, borrower, stranger)],
-        recipients=[account.address for account in (treasury, guardian, operator, treasury)],
+        recipients=[account.address for account in (guardian, operator, treasury)],
     )
     return SplitterMachine.world
 
 
-@dataclass
-class Model:
-    """The splitter in exact fractions."""
+# ---- The splitter in exact fractions ------------------------------------------------------------
 
-    supply: int
-    legs: list[tuple[str, int]]
-    shares: dict[str, int]
-    handed: dict[str, Fraction] = field(default_factory=dict)
-    paid: dict[str, int] = field(default_factory=dict)
-    leg_paid: list[int] = field(default_factory=list)
+
+@dataclass
+class Leg:
+    """A part of the revenue before the shares, with what it was handed and paid of each token."""
+
+    recipient: str
+    bps: int
+    stays: bool
+    handed: list[Fraction] = field(default_factory=lambda: [Fraction(0)] * 4)
+    paid: list[int] = field(default_factory=lambda: [0] * 4)
+
+    def claimable(self, token: int) -> int:
+        return floor(self.handed[token]) - self.paid[token]
+
+
+@dataclass
+class Pot:
+    """One token: what came in, and what holders were handed and paid of it."""
+
+    handed: dict[str, Fraction]
+    paid: dict[str, int]
     earned: int = 0
     released: int = 0
     direct: int = 0
     unsynced: int = 0
-
-    def __post_init__(self) -> None:
-        self.handed = dict.fromkeys(self.shares, Fraction(0))
-        self.paid = dict.fromkeys(self.shares, 0)
-        self.leg_paid = [0] * len(self.legs)
+    to_shares: Fraction = Fraction(0)
 
     @property
     def received(self) -> int:
         return self.earned + self.direct
 
     @property
-    def paid_out(self) -> int:
-        return sum(self.paid.values()) + sum(self.leg_paid)
-
-    @property
-    def cash(self) -> int:
-        return self.released + self.direct + self.unsynced - self.paid_out
-
-    @property
     def index(self) -> int:
-        """Due to all shares: what the legs leave, the legs' part rounded up."""
-        legs = sum(bps for _, bps in self.legs)
-        return self.received - -(-self.received * legs // BPS)
+        """Due to all shares in whole base units: what is handed on to holders."""
+        return floor(self.to_shares)
 
-    def receive(self, earned: int = 0, direct: int = 0) -> None:
-        """Revenue: its rise belongs to those who hold shares now."""
-        before = self.index
-        self.earned += earned
-        self.direct += direct
+
+@dataclass
+class Model:
+    supply: int
+    legs: list[Leg]
+    shares: dict[str, int]
+    pots: list[Pot] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.add_token()
+
+    @property
+    def legs_bps(self) -> int:
+        return sum(leg.bps for leg in self.legs)
+
+    def add_token(self) -> None:
+        nobody = dict.fromkeys(self.shares, 0)
+        self.pots.append(Pot(dict.fromkeys(self.shares, Fraction(0)), nobody))
+
+    def receive(self, token: int, earned: int = 0, direct: int = 0) -> None:
+        """Revenue: the legs' parts, then the shares', for those who hold them now."""
+        pot = self.pots[token]
+        before, amount = pot.index, earned + direct
+        pot.earned += earned
+        pot.direct += direct
+        for leg in self.legs:
+            leg.handed[token] += Fraction(amount * leg.bps, BPS)
+        pot.to_shares += Fraction(amount * (BPS - self.legs_bps), BPS)
         for holder, shares in self.shares.items():
-            self.handed[holder] += Fraction((self.index - before) * shares, self.supply)
+            pot.handed[holder] += Fraction((pot.index - before) * shares, self.supply)
 
-    def claimable(self, holder: str) -> int:
-        return floor(self.handed[holder]) - self.paid[holder]
+    def find(self, token: int) -> int:
+        """What came by plain transfer is revenue from now on."""
+        found = self.pots[token].unsynced
+        self.pots[token].unsynced = 0
+        self.receive(token, direct=found)
+        return found
 
-    def leg_claimable(self, leg: int) -> int:
-        return floor(Fraction(self.received * self.legs[leg][1], BPS)) - self.leg_paid[leg]
+    def find_all(self) -> list[int]:
+        return [self.find(token) for token in range(len(self.pots))]
+
+    def claimable(self, token: int, holder: str) -> int:
+        pot = self.pots[token]
+        return floor(pot.handed[holder]) - pot.paid[holder]
+
+    def paid(self, token: int) -> int:
+        legs = sum(leg.paid[token] for leg in self.legs)
+        return sum(self.pots[token].paid.values()) + legs
+
+    def cash(self, token: int) -> int:
+        pot = self.pots[token]
+        return pot.released + pot.direct + pot.unsynced - self.paid(token)
+
+    def sole_holder(self) -> str | None:
+        return next((who for who, held in self.shares.items() if held == self.supply), None)
+
+
+# ---- Anybody does anything ----------------------------------------------------------------------
 
 
 class SplitterMachine(RuleBasedStateMachine):
@@ -158,49 +219,71 @@ class SplitterMachine(RuleBasedStateMachine):
 
     @initialize(
         supply=supplies,
-        parts=leg_parts,
+        parts=own_legs,
+        others=st.integers(0, 3),
         sold=st.lists(st.integers(1, 3), max_size=4),
         rent=amounts,
     )
-    def start(self, supply: int, parts: list[int], sold: list[int], rent: int) -> None:
-        """The first holder sells some quarters of what it has to the next ones."""
+    def start(
+        self,
+        supply: int,
+        parts: list[tuple[int, bool]],
+        others: int,
+        sold: list[int],
+        rent: int,
+    ) -> None:
+        """The first holder adds tokens and sells some quarters of what it has to the next ones."""
         world = self.world
-        self.splitter = world.make(supply, parts)
+        own = world.legs(parts)
+        self.splitter = world.make(supply, own)
         self.model = Model(
             supply=supply,
-            legs=list(zip(world.recipients, parts, strict=False)),
+            legs=[Leg(*leg) for leg in [*own, (world.recipients[2], PROTOCOL_BPS, True)]],
             shares=dict.fromkeys(world.holders, 0) | {world.holders[0]: supply},
         )
+        for place in range(1, others + 1):
+            self.add_token(world.holders[0], place)
         for receiver, quarters in enumerate(sold, 1):
             self.move(0, receiver, self.model.shares[world.holders[0]] * quarters // 4)
         self.the_engine_settles(rent)
+
+    def token(self, place: int) -> int:
+        """One of the splitter's tokens."""
+        return place % len(self.model.pots)
 
     # ---- revenue comes in
 
     @rule(amount=amounts)
     def the_engine_settles(self, amount: int) -> None:
         self.world.engine.send("earn", CAPACITY, amount, sender=self.world.owner)
-        self.model.receive(earned=amount)
+        self.model.receive(0, earned=amount)
 
     @rule(by=who)
     def anyone_releases(self, by: int) -> None:
         self.world.engine.send("release", CAPACITY, sender=self.world.holders[by])
-        self.model.released = self.model.earned
+        self.model.pots[0].released = self.model.pots[0].earned
 
-    @rule(amount=amounts, synced=st.booleans())
-    def a_gift_arrives(self, amount: int, synced: bool) -> None:
-        self.world.usdc.send("mint", self.splitter.address, amount, sender=self.world.owner)
-        self.model.unsynced += amount
+    @rule(amount=amounts, place=places, synced=st.booleans())
+    def a_gift_arrives(self, amount: int, place: int, synced: bool) -> None:
+        token = self.token(place)
+        mint = (self.splitter.address, amount)
+        self.world.tokens[token].send("mint", *mint, sender=self.world.owner)
+        self.model.pots[token].unsynced += amount
         if synced:
-            self.anyone_syncs(0)
+            self.anyone_syncs(0, token)
 
-    @rule(by=who)
-    def anyone_syncs(self, by: int) -> None:
-        receipt = self.splitter.send("sync", sender=self.world.holders[by])
-        found = self.model.unsynced
-        assert [log.args.amount for log in receipt.named("Synced")] == [found] * bool(found)
-        self.model.receive(direct=found)
-        self.model.unsynced = 0
+    @rule(by=who, place=places)
+    def anyone_syncs(self, by: int, place: int) -> None:
+        token = self.token(place)
+        contract = self.world.tokens[token]
+        receipt = self.splitter.send("sync", contract, sender=self.world.holders[by])
+        self.found(receipt, {token: self.model.find(token)})
+
+    def found(self, receipt: Receipt, wanted: dict[int, int]) -> None:
+        """What a call says that it found in each token."""
+        said = [(log.args.token, log.args.amount) for log in receipt.named("Synced")]
+        tokens = self.world.tokens
+        assert said == [(tokens[k].address, amount) for k, amount in wanted.items() if amount]
 
     # ---- shares move
 
@@ -211,11 +294,16 @@ class SplitterMachine(RuleBasedStateMachine):
 
     def move(self, sender: int, receiver: int, amount: int) -> None:
         source, target = self.world.holders[sender], self.world.holders[receiver]
-        before = self.all_claimable()
-        self.splitter.send("transfer", target, amount, sender=source)
-        assert self.all_claimable() == before, UNMOVED
+        moved = amount != 0 and source != target
+        if moved:
+            # What came in before is counted first: for those who hold shares until now.
+            wanted = self.model.find_all()
+        before = self.expected()
+        receipt = self.splitter.send("transfer", target, amount, sender=source)
+        self.found(receipt, dict(enumerate(wanted)) if moved else {})
         self.model.shares[source] -= amount
         self.model.shares[target] += amount
+        assert self.all_claimable() == before, UNMOVED
 
     @rule(sender=who, receiver=who, excess=st.integers(1, 2**255))
     def more_shares_than_held_do_not_move(self, sender: int, receiver: int, excess: int) -> None:
@@ -225,96 +313,214 @@ class SplitterMachine(RuleBasedStateMachine):
         assert isinstance(outcome, Revert)
         assert outcome.name == "InsufficientBalance"
 
+    @rule(buyer=who)
+    def one_buys_all_shares(self, buyer: int) -> None:
+        for seller, holder in enumerate(self.world.holders):
+            if seller != buyer and self.model.shares[holder]:
+                self.move(seller, buyer, self.model.shares[holder])
+        self.world.lane.mine()
+
     # ---- money goes out
 
     @rule(holder=who, to=who, trouble=troubles)
     def a_holder_claims(self, holder: int, to: int, trouble: Trouble) -> None:
         caller, receiver = self.one_due(holder), self.world.holders[to]
-        due = self.model.claimable(caller)
-        if self.pays(due, receiver, trouble, "claim", receiver, sender=caller):
-            self.model.paid[caller] += due
+        self.claims(caller, receiver, trouble, "claim", receiver, sender=caller)
 
     @rule(holder=who, by=who, trouble=troubles)
     def anyone_claims_for_a_holder(self, holder: int, by: int, trouble: Trouble) -> None:
         receiver, caller = self.one_due(holder), self.world.holders[by]
-        due = self.model.claimable(receiver)
-        if self.pays(due, receiver, trouble, "claimFor", receiver, sender=caller):
-            self.model.paid[receiver] += due
+        self.claims(receiver, receiver, trouble, "claimFor", receiver, sender=caller)
 
-    @precondition(lambda self: self.model.legs)
-    @rule(leg=who, to=who, trouble=troubles)
-    def a_leg_claims(self, leg: int, to: int, trouble: Trouble) -> None:
+    @rule(holder=who, to=who, place=places, trouble=troubles, by_other=st.booleans())
+    def one_token_is_claimed(
+        self, holder: int, to: int, place: int, trouble: Trouble, by_other: bool
+    ) -> None:
+        token = self.token(place)
+        caller, receiver = self.one_due(holder, token), self.world.holders[to]
+        arguments: tuple[Any, ...] = (self.world.tokens[token], receiver)
+        if by_other:
+            arguments = (self.world.tokens[token], caller)
+            function, receiver, sender = "claimTokenFor", caller, self.world.holders[to]
+        else:
+            function, sender = "claimToken", caller
+        self.claims(caller, receiver, trouble, function, *arguments, sender=sender, only=token)
+
+    def claims(
+        self,
+        holder: str,
+        receiver: str,
+        trouble: Trouble,
+        function: str,
+        *arguments: Any,
+        sender: str,
+        only: int | None = None,
+    ) -> None:
+        """A claim of a holder's dividends, in all tokens or in one."""
+        tokens = range(len(self.model.pots)) if only is None else [only]
+        due = {token: self.model.claimable(token, holder) for token in tokens}
+        if self.pays(due, receiver, trouble, function, *arguments, sender=sender):
+            for token, amount in due.items():
+                self.model.pots[token].paid[holder] += amount
+
+    @rule(leg=st.integers(0, 99), to=who, place=st.one_of(st.none(), places), trouble=troubles)
+    def a_leg_claims(self, leg: int, to: int, place: int | None, trouble: Trouble) -> None:
         leg %= len(self.model.legs)
-        recipient, receiver = self.model.legs[leg][0], self.world.holders[to]
-        due = self.model.leg_claimable(leg)
-        if self.pays(due, receiver, trouble, "claimLeg", leg, receiver, sender=recipient):
-            self.model.leg_paid[leg] += due
+        account, receiver = self.model.legs[leg], self.world.holders[to]
+        if place is None:
+            tokens = list(range(len(self.model.pots)))
+            call: tuple[Any, ...] = ("claimLeg", leg, receiver)
+        else:
+            tokens = [self.token(place)]
+            call = ("claimLegToken", self.world.tokens[tokens[0]], leg, receiver)
+        due = {token: account.claimable(token) for token in tokens}
+        if self.pays(due, receiver, trouble, *call, sender=account.recipient):
+            for token, amount in due.items():
+                account.paid[token] += amount
 
-    @precondition(lambda self: self.model.legs)
-    @rule(leg=who, to=who)
-    def a_leg_moves(self, leg: int, to: int) -> None:
-        leg %= len(self.model.legs)
-        recipient, bps = self.model.legs[leg]
-        self.splitter.send("moveLeg", leg, self.world.holders[to], sender=recipient)
-        self.model.legs[leg] = (self.world.holders[to], bps)
-
-    def one_due(self, holder: int) -> str:
+    def one_due(self, holder: int, token: int = 0) -> str:
         """One of those who are due something, or where nobody is, any."""
-        due = [account for account in self.world.holders if self.model.claimable(account)]
-        some = due or self.world.holders
+        everybody = self.world.holders
+        due = [account for account in everybody if self.model.claimable(token, account)]
+        some = due or everybody
         return some[holder % len(some)]
 
     def pays(
-        self, due: int, receiver: str, trouble: Trouble, function: str, *arguments: Any, sender: str
+        self,
+        due: dict[int, int],
+        receiver: str,
+        trouble: Trouble,
+        function: str,
+        *arguments: Any,
+        sender: str,
     ) -> bool:
         """Try a claim amid the trouble. Asserts what must come of it; whether it paid."""
         model = self.model
-        pulls = model.cash < due
+        pulls = model.cash(0) < due.get(0, 0)
         with self.amid(trouble, receiver) as stopped:
             outcome = self.splitter.try_send(function, *arguments, sender=sender)
-        if due and (stopped & {self.splitter.address, receiver} or (pulls and stopped)):
+        parties = {self.splitter.address, receiver} | (
+            {self.world.engine.address} if pulls else set()
+        )
+        if any(amount and stopped[token] & parties for token, amount in due.items()):
             event("a claim is stopped")
             assert isinstance(outcome, Revert), UNBLOCKED
             assert outcome.data.hex() == NOT_PAID, outcome
             return False
         assert isinstance(outcome, Receipt), f"{UNBLOCKED}: {outcome}"
-        if due == 0:
+        if not any(due.values()):
             assert outcome.events == []
             return False
         event("a claim pulls and pays" if pulls else "a claim pays")
-        transfers = [log.args for log in outcome.named("Transfer")]
-        assert [amount for _, to, amount in transfers if to == receiver] == [due]
+        self.moved(outcome, due, receiver)
         assert self.splitter.read(function, *arguments, sender=sender) == 0, ONCE
         if pulls:
-            model.released = model.earned
+            model.pots[0].released = model.pots[0].earned
         return True
 
+    def moved(self, receipt: Receipt, due: dict[int, int], receiver: str) -> None:
+        """The tokens' own word on what left the splitter in a call."""
+        for token, amount in due.items():
+            contract = self.world.tokens[token]
+            logs = [log for log in receipt.named("Transfer") if log.address == contract.address]
+            left = [log.args[1:] for log in logs if log.args[0] == self.splitter.address]
+            assert [tuple(entry) for entry in left] == [(receiver, amount)] * bool(amount)
+
     @contextmanager
-    def amid(self, trouble: Trouble, receiver: str) -> Iterator[set[str]]:
-        """Let it go wrong for a while; the parties to this claim that cannot move the token."""
+    def amid(self, trouble: Trouble, receiver: str) -> Iterator[list[set[str]]]:
+        """Let it go wrong for a while; by token, who of those in this claim cannot move it."""
         world = self.world
+        usdc, owner = world.tokens[0], world.owner
         parties = {
             "engine": world.engine.address,
             "splitter": self.splitter.address,
-            "receiver": receiver,
+            "to": receiver,
         }
+        none: list[set[str]] = [set() for _ in world.tokens]
         if trouble is None:
-            yield set()
+            yield none
         elif trouble == "pause":
-            world.usdc.send("pause", sender=world.owner)
-            yield set(parties.values())
-            world.usdc.send("unpause", sender=world.owner)
+            usdc.send("pause", sender=owner)
+            yield [set(parties.values()), *none[1:]]
+            usdc.send("unpause", sender=owner)
+        elif trouble == "pause other":
+            world.tokens[1].send("setPaused", True, sender=owner)
+            yield [set(), set(parties.values()), *none[2:]]
+            world.tokens[1].send("setPaused", False, sender=owner)
         else:
             account = world.holders[trouble] if isinstance(trouble, int) else parties[trouble]
-            world.usdc.send("blacklist", account, sender=world.owner)
-            yield {account} & set(parties.values())
-            world.usdc.send("unBlacklist", account, sender=world.owner)
+            usdc.send("blacklist", account, sender=owner)
+            yield [{account}, *none[1:]]
+            usdc.send("unBlacklist", account, sender=owner)
+
+    # ---- what only some may do
+
+    @rule(leg=st.integers(0, 99), to=who)
+    def a_leg_moves(self, leg: int, to: int) -> None:
+        account = self.model.legs[leg % len(self.model.legs)]
+        recipient, target = account.recipient, self.world.holders[to]
+        number = leg % len(self.model.legs)
+        self.splitter.send("moveLeg", number, target, sender=recipient)
+        account.recipient = target
+
+    @rule(by=who, parts=own_legs)
+    def legs_change(self, by: int, parts: list[tuple[int, bool]]) -> None:
+        """By the holder of all shares; anybody else is refused."""
+        caller = self.model.sole_holder() or self.world.holders[by]
+        kept = [leg for leg in self.model.legs if leg.bps and leg.stays]
+        added = self.world.legs(parts)
+        outcome = self.splitter.try_send("changeLegs", added, sender=caller)
+        bps = sum(leg.bps for leg in kept) - PROTOCOL_BPS + sum(bps for _, bps, _ in added)
+        if self.model.sole_holder() is None:
+            assert isinstance(outcome, Revert)
+            assert outcome.name == "NotSoleHolder"
+        elif len(kept) + len(added) > 8 or bps > MOST_LEGS_BPS:
+            assert isinstance(outcome, Revert)
+            assert outcome.name in ("TooManyLegs", "LegsTakeTooMuch")
+        else:
+            event("legs change")
+            assert isinstance(outcome, Receipt), outcome
+            self.found(outcome, dict(enumerate(self.model.find_all())))
+            before = self.expected()
+            for leg in self.model.legs:
+                leg.bps = leg.bps if leg.stays else 0
+            self.model.legs += [Leg(*leg) for leg in added]
+            assert self.all_claimable()[: len(before)] == before, KEPT
+
+    @rule(by=who)
+    def a_token_is_added(self, by: int) -> None:
+        """By the holder of all shares, as long as there is room; anybody else is refused."""
+        place = len(self.model.pots)
+        caller = self.model.sole_holder()
+        if caller is not None and place <= 3:
+            self.add_token(caller, place)
+            return
+        token = self.world.tokens[min(place, 3)]
+        outcome = self.splitter.try_send("addToken", token, sender=caller or self.world.holders[by])
+        assert isinstance(outcome, Revert)
+        assert outcome.name == ("NotSoleHolder" if caller is None else "TooManyTokens")
+
+    def add_token(self, caller: str, place: int) -> None:
+        self.splitter.send("addToken", self.world.tokens[place], sender=caller)
+        self.model.add_token()
 
     # ---- what always holds
 
+    def expected(self) -> list[int]:
+        """What `all_claimable` must answer; legs last, so that new ones come at the end."""
+        model = self.model
+        tokens = range(len(model.pots))
+        holders = [model.claimable(k, holder) for k in tokens for holder in self.world.holders]
+        return holders + [leg.claimable(token) for leg in model.legs for token in tokens]
+
     def all_claimable(self) -> list[int]:
-        calls = [self.splitter.call("claimable", holder) for holder in self.world.holders]
-        calls += [self.splitter.call("legClaimable", leg) for leg in range(len(self.model.legs))]
+        tokens = self.world.tokens[: len(self.model.pots)]
+        call = self.splitter.call
+        calls = [
+            call("claimableOf", token, holder) for token in tokens for holder in self.world.holders
+        ]
+        legs = range(len(self.model.legs))
+        calls += [call("legClaimableOf", token, leg) for leg in legs for token in tokens]
         result: list[int] = self.world.lane.batch(calls)
         return result
 
@@ -322,65 +528,90 @@ class SplitterMachine(RuleBasedStateMachine):
     def says_what_the_model_says(self) -> None:
         model, splitter, world = self.model, self.splitter, self.world
         due = self.all_claimable()
-        totals, index, cash, *balances = world.lane.batch(
-            [
-                splitter.call("totals"),
-                splitter.call("dividendIndex"),
-                world.usdc.call("balanceOf", splitter),
-                *(splitter.call("balanceOf", holder) for holder in world.holders),
-            ]
-        )
+        assert due == self.expected(), UNHARMED
+        balances = [splitter.call("balanceOf", holder) for holder in world.holders]
+        balances = world.lane.batch([*balances, splitter.call("legs"), splitter.call("tokens")])
+        *balances, legs, tokens = balances
         assert balances == [model.shares[holder] for holder in world.holders]
         assert sum(balances) == model.supply
-        assert tuple(totals) == (model.received, model.paid_out)
-        assert index == model.index
-        assert cash == model.cash
-        holders = [model.claimable(holder) for holder in world.holders]
-        legs = [model.leg_claimable(leg) for leg in range(len(model.legs))]
-        assert due == holders + legs, UNHARMED
+        assert tuple(legs) == (len(model.legs), model.legs_bps)
+        assert tokens == [token.address for token in world.tokens[: len(model.pots)]]
+        for token in range(len(model.pots)):
+            self.conserves(token)
 
-        undistributed = totals.received - totals.paid - sum(due)
-        assert 0 <= undistributed < len(world.holders) + len(model.legs), CONSERVED
-        assert cash + model.earned - model.released >= sum(due), CONSERVED
-        of_shares = Fraction(BPS - sum(bps for _, bps in model.legs), BPS) * model.received
-        assert sum(model.handed.values()) <= of_shares, ROUNDED
+    def conserves(self, token: int) -> None:
+        model, splitter, contract = self.model, self.splitter, self.world.tokens[token]
+        pot = model.pots[token]
+        totals, index, cash = self.world.lane.batch(
+            [
+                splitter.call("totalsOf", contract),
+                splitter.call("dividendIndexOf", contract),
+                contract.call("balanceOf", splitter),
+            ]
+        )
+        assert tuple(totals) == (pot.received, model.paid(token))
+        assert index == pot.index
+        assert cash == model.cash(token)
+        due = sum(model.claimable(token, holder) for holder in self.world.holders)
+        due += sum(leg.claimable(token) for leg in model.legs)
+        undistributed = totals.received - totals.paid - due
+        assert 0 <= undistributed < len(self.world.holders) + len(model.legs), CONSERVED
+        assert cash + pot.earned - pot.released >= due, CONSERVED
+        exact = pot.to_shares + sum(leg.handed[token] for leg in model.legs)
+        assert exact == pot.received, CONSERVED
+        assert sum(pot.handed.values()) <= pot.to_shares, ROUNDED
 
     @rule(data=st.data())
     def everyone_can_cash_out_in_any_order(self, data: st.DataObject) -> None:
         """By trial, on a copy of the chain: each gets what he was told, whoever comes first."""
         world, model = self.world, self.model
-        due = self.all_claimable()
-        order = data.draw(st.permutations(range(len(due))))
+        turns: list[tuple[int, Any]] = [
+            (token, party)
+            for token in range(len(model.pots))
+            for party in (*world.holders, *range(len(model.legs)))
+        ]
+        order = data.draw(st.permutations(turns))
         with isolated(world.lane):
-            for turn in order:
-                before = world.usdc.read("balanceOf", world.owner)
-                if turn < len(world.holders):
-                    self.splitter.send("claim", world.owner, sender=world.holders[turn])
-                else:
-                    leg = turn - len(world.holders)
-                    recipient = model.legs[leg][0]
-                    self.splitter.send("claimLeg", leg, world.owner, sender=recipient)
-                assert world.usdc.read("balanceOf", world.owner) - before == due[turn], UNHARMED
-            dust = model.received - model.paid_out - sum(due)
-            left = world.usdc.read("balanceOf", self.splitter)
-            released = world.engine.read("revenueOf", CAPACITY).released
-            assert left == dust + model.unsynced + released - model.earned, CONSERVED
+            for token, party in order:
+                self.cash_out(token, party)
+            for token, pot in enumerate(model.pots):
+                due = sum(model.claimable(token, holder) for holder in world.holders)
+                due += sum(leg.claimable(token) for leg in model.legs)
+                dust = pot.received - model.paid(token) - due
+                left = world.tokens[token].read("balanceOf", self.splitter)
+                released = world.engine.read("revenueOf", CAPACITY).released if token == 0 else 0
+                assert left == dust + pot.unsynced + released - pot.earned, CONSERVED
+
+    def cash_out(self, token: int, party: Any) -> None:
+        """A holder, or a leg by its index, takes out what it is due of one token."""
+        contract, to = self.world.tokens[token], self.world.owner
+        before = contract.read("balanceOf", to)
+        if isinstance(party, int):
+            leg = self.model.legs[party]
+            due = leg.claimable(token)
+            self.splitter.send("claimLegToken", contract, party, to, sender=leg.recipient)
+        else:
+            due = self.model.claimable(token, party)
+            self.splitter.send("claimToken", contract, to, sender=party)
+        assert contract.read("balanceOf", to) - before == due, UNHARMED
 
 
 TestSplitter = SplitterMachine.TestCase
 
 
 class TestDust:
-    def test_ten_thousand_syncs_of_one_base_unit(self, world, project, owner):
+    @pytest.mark.parametrize("decimals", [2, 6, 8, 18])
+    def test_ten_thousand_syncs_of_one_base_unit(self, world, project, owner, decimals):
         """Each holder loses less than one base unit over all of them, not at each.
 
         In one call, not transactions, of which the node would keep every step.
         """
         with isolated(world.lane):
-            dollar = world.lane.contract(owner.deploy(project.MockERC20, "Dollar", "USD", 6))
+            coin = owner.deploy(project.MockERC20, "Dollar", "USD", decimals)
+            dollar = world.lane.contract(coin)
             dollar.send("mint", world.engine, 10_000, sender=owner)
-            supply, parts = 1_000_003, [333, 77, 1]
-            splitter = world.make(supply, parts, dollar)
+            supply, parts = 1_000_003, [(333, True), (77, False), (1, False)]
+            splitter = world.make(supply, world.legs(parts), dollar)
             shares = {holder: 1 + 10 * 7**n for n, holder in enumerate(world.holders[1:])}
             for holder, amount in shares.items():
                 splitter.send("transfer", holder, amount, sender=world.holders[0])
@@ -390,7 +621,7 @@ class TestDust:
             request = call.message | {"gas": hex(10**9)}
             answer = world.lane.node.request("eth_call", request, "latest")
             index, got = call.function.result(bytes.fromhex(answer[2:]))
-            assert index == 10_000 - sum(parts)
+            assert index == 10_000 - PROTOCOL_BPS - sum(bps for bps, _ in parts)
             for amount, received in zip(shares.values(), got, strict=True):
                 assert 0 <= Fraction(index * amount, supply) - received < 1, CONSERVED
 
@@ -398,30 +629,39 @@ class TestDust:
 class TestExtremes:
     @given(
         supply=st.sampled_from([1, 2, MAX_SUPPLY - 1, MAX_SUPPLY]),
-        parts=leg_parts,
+        parts=own_legs,
         earned=st.one_of(st.just(MOST), st.integers(1, MOST)),
         moves=st.lists(st.tuples(who, who, st.integers(0, MAX_SUPPLY)), max_size=6),
     )
     def test_no_amount_is_too_large_to_be_exact(self, world, supply, parts, earned, moves):
-        """The largest supply times the largest revenue that can be counted, moved to and fro."""
+        """The largest supply times the largest revenue that can be counted, moved to and fro.
+
+        Nothing of it fits a word with the shares; the same must come of it.
+        """
         with isolated(world.lane):
-            splitter = world.make(supply, parts)
-            legs = list(zip(world.recipients, parts, strict=False))
+            own = world.legs(parts)
+            splitter = world.make(supply, own)
+            legs = [Leg(*leg) for leg in [*own, (world.recipients[2], PROTOCOL_BPS, True)]]
             shares = dict.fromkeys(world.holders, 0) | {world.holders[0]: supply}
             model = Model(supply, legs, shares)
+            pot = model.pots[0]
             for step, (sender, receiver, amount) in enumerate(moves, 1):
                 source, target = world.holders[sender], world.holders[receiver]
                 amount = amount % (model.shares[source] + 1)
-                part = earned * step // len(moves) - model.earned
+                part = earned * step // len(moves) - pot.earned
                 world.engine.send("earn", CAPACITY, part, sender=world.owner)
-                model.receive(earned=part)
+                model.receive(0, earned=part)
                 splitter.send("transfer", target, amount, sender=source)
                 model.shares[source] -= amount
                 model.shares[target] += amount
             for holder in world.holders:
-                due = model.claimable(holder)
+                due = model.claimable(0, holder)
                 assert splitter.read("claimable", holder) == due
                 splitter.send("claimFor", holder, sender=world.owner)
                 assert splitter.read("claimable", holder) == 0
-                model.paid[holder] = due
-            assert tuple(splitter.read("totals")) == (model.received, model.paid_out)
+                pot.paid[holder] = due
+            for number, leg in enumerate(legs):
+                due = leg.claimable(0)
+                splitter.send("claimLeg", number, world.owner, sender=leg.recipient)
+                leg.paid[0] = due
+            assert tuple(splitter.read("totals")) == (pot.received, model.paid(0))

@@ -222,7 +222,7 @@ class TestRedeem:
 
 
 class TestTokens:
-    def test_each_is_gathered(self, project, stage, factory, owner, operator, tenant):
+    def test_each_is_gathered(self, project, stage, factory, owner, operator, stranger):
         bitcoin, splitter = stage.token(), stage.split(capacity=8)
         splitter.addToken(bitcoin, sender=operator)
         factory.create(splitter, sender=owner)
@@ -239,8 +239,8 @@ class TestTokens:
         assert pooled.dueOn(TENTH) == due
         pooled.redeem(TENTH, operator, sender=operator)
         for token, amount in zip((stage.usd, bitcoin), gathered, strict=True):
-            assert pooled.withdraw(token, tenant, sender=operator).return_value == amount
-            assert token.balanceOf(tenant) == amount
+            assert pooled.withdraw(token, stranger, sender=operator).return_value == amount
+            assert token.balanceOf(stranger) == amount
 
     def test_another_holder_of_all_shares_cannot_come_in_between(
         self, project, splitter, stage, pooled, operator, tenant
