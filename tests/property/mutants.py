@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,14 +223,21 @@ MUTANTS = (
 
 def mutated_sources() -> dict[str, str]:
     """Every mutated file, all faults in it, each behind its own number: its index plus 1."""
+    return switched((mutant.source, mutant.real, mutant.faulty) for mutant in MUTANTS)
+
+
+def switched(faults: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Every file that a fault is in, each fault behind its own number: its index plus 1.
+
+    A fault is a file, what stands in it, and what is to stand there; `MUTANT` says if it is on.
+    """
     sources: dict[str, str] = {}
-    for number, mutant in enumerate(MUTANTS, start=1):
-        text = sources.get(mutant.source) or (ROOT / mutant.source).read_text() + SWITCH
-        found = text.count(mutant.real)
+    for number, (source, real, faulty) in enumerate(faults, start=1):
+        text = sources.get(source) or (ROOT / source).read_text() + SWITCH
+        found = text.count(real)
         # A source that has moved on needs its mutants to be looked at again.
-        assert found == 1, f"{mutant.name}: found {found} times in {mutant.source}: {mutant.real}"
-        switched = mutant.faulty.replace("MUTANT", f"isMutant({number})")
-        sources[mutant.source] = text.replace(mutant.real, switched)
+        assert found == 1, f"found {found} times in {source}: {real}"
+        sources[source] = text.replace(real, faulty.replace("MUTANT", f"isMutant({number})"))
     return sources
 
 
