@@ -57,7 +57,7 @@ class Term(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """A part of a capacity's revenue before its shares; one that is fixed stays whoever holds them."""
+    """A part of a capacity's revenue before its shares; a fixed one stays whoever holds those."""
 
     recipient: Any
     bps: int
