@@ -354,6 +354,9 @@ class Lane:
         time.sleep(POOL_DELAY)
         if self.node.request("evm_revert", mark) is not True:
             raise NodeError(f"the node has no snapshot {mark}")
+        # The pool may still hold the last transaction, which could now be mined a second time, and
+        # keep the next one waiting.
+        self.node.request("anvil_dropAllTransactions")
 
 
 def _address(account: Any) -> Any:

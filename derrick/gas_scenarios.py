@@ -344,7 +344,7 @@ class Bench:
             yield "splitter_claim_leg", receipt.gas_used
             for _ in range(2):
                 self.token.send("transfer", splitter, DOLLAR, sender=self.lender)
-                gas = splitter.send("sync", sender=self.owner).gas_used
+                gas = splitter.send("sync", self.token, sender=self.owner).gas_used
             yield "splitter_sync", gas
 
     def claim(self, capacity: Capacity, holder: Any) -> int:

@@ -1530,12 +1530,16 @@ class Market:
     # Sharing revenue
 
     def transfer_shares(self, capacity_id: int, holder: Account, to: Account, amount: int) -> None:
-        """Shares change hands; what they earned until now stays with who held them."""
+        """Shares change hands; what they earned until now stays with who held them, what nobody had
+        found included."""
         splitter = self.splitters[capacity_id]
         if to in (NOBODY, splitter.account):
             raise Refused("BadReceiver", receiver=to)
         if splitter.shares.get(holder, 0) < amount:
             raise Refused("InsufficientBalance")
+        if not amount or to == holder:
+            return
+        self.sync(capacity_id)
         since = splitter.periods[-1][1] if splitter.periods else 0
         splitter.periods.append((since, splitter.index, dict(splitter.shares)))
         splitter.shares[holder] = splitter.shares.get(holder, 0) - amount

@@ -354,6 +354,7 @@ class MarketMachine(Serving):
             STRANGER,
             self.witness.splitter(number),
             "sync",
+            self.witness.coin_of(number),
             reference=lambda m: m.sync(number),
             touches=number,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,15 +268,15 @@ MUTANTS = (
     _mutant(
         "a leg gets a hundredth of a percent more",
         SPLITTER,
-        "received.mulDiv(account.bps, BPS) - account.paid",
-        "received.mulDiv(account.bps + (MUTANT ? 1 : 0), BPS) - account.paid",
+        "* account.bps) / BPS - books.paid",
+        "* (account.bps + (MUTANT ? 1 : 0))) / BPS - books.paid",
         5,
     ),
     _mutant(
         "a claimed dividend can be claimed again",
         SPLITTER,
-        "_corrections[holder] -= int256(amountDown * self.supply);",
-        "if (!MUTANT) _corrections[holder] -= int256(amountDown * self.supply);",
+        "parts - amountDown * SUPPLY, index);",
+        "MUTANT ? parts : parts - amountDown * SUPPLY, index);",
         5,
     ),
 )
@@ -284,14 +284,21 @@ MUTANTS = (
 
 def mutated_sources() -> dict[str, str]:
     """Every mutated file, all faults in it, each behind its own number: its index plus 1."""
+    return switched((mutant.source, mutant.real, mutant.faulty) for mutant in MUTANTS)
+
+
+def switched(faults: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Every file that a fault is in, each fault behind its own number: its index plus 1.
+
+    A fault is a file, what stands in it, and what is to stand there; `MUTANT` says if it is on.
+    """
     sources: dict[str, str] = {}
-    for number, mutant in enumerate(MUTANTS, start=1):
-        text = sources.get(mutant.source) or (ROOT / mutant.source).read_text() + SWITCH
-        found = text.count(mutant.real)
+    for number, (source, real, faulty) in enumerate(faults, start=1):
+        text = sources.get(source) or (ROOT / source).read_text() + SWITCH
+        found = text.count(real)
         # A source that has moved on needs its mutants to be looked at again.
-        assert found == 1, f"{mutant.name}: found {found} times in {mutant.source}: {mutant.real}"
-        switched = mutant.faulty.replace("MUTANT", f"isMutant({number})")
-        sources[mutant.source] = text.replace(mutant.real, switched)
+        assert found == 1, f"found {found} times in {source}: {real}"
+        sources[source] = text.replace(real, faulty.replace("MUTANT", f"isMutant({number})"))
     return sources
 
 

@@ -313,7 +313,7 @@ class Stage:
             "capacity": number,
             "supply": plan.supply,
             "holder": operator,
-            "legs": [(self.addresses[leg.recipient], leg.bps) for leg in plan.legs],
+            "legs": [(self.addresses[leg.recipient], leg.bps, False) for leg in plan.legs],
             "maxProtocolBps": PROTOCOL_BPS,
         }
         self.factory.send("create", splitter, sender=operator)

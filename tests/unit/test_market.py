@@ -277,8 +277,8 @@ def test_a_registered_listing_is_the_listing(local, operator):
     assert capacity.splitter.balanceOf(operator) == SUPPLY
     legs = [tuple(capacity.splitter.legOf(i)) for i in range(2)]
     assert legs == [
-        (operator.address, RUNNING_COSTS_BPS),
-        (local.owner.address, MarketRules().protocol_bps),
+        (operator.address, RUNNING_COSTS_BPS, False),
+        (local.owner.address, MarketRules().protocol_bps, True),
     ]
 
 

@@ -865,6 +865,17 @@ def test_a_transfer_of_shares_moves_no_dividend_earned_before_it(market: Market)
     assert splitter.holders() == {OPERATOR, ALICE}
 
 
+def test_a_transfer_of_shares_counts_first_what_nobody_had_found(market: Market) -> None:
+    splitter = market.splitters[1]
+    splitter.capacity.token.mint(SPLITTER, 1_000)
+    market.transfer_shares(1, OPERATOR, ALICE, 0)
+    market.transfer_shares(1, OPERATOR, OPERATOR, 1_000)
+    assert (splitter.unsynced, splitter.periods) == (1_000, [])
+    market.transfer_shares(1, OPERATOR, ALICE, 3_000)
+    assert (splitter.unsynced, splitter.direct) == (0, 1_000)
+    assert (splitter.claimable(OPERATOR), splitter.claimable(ALICE)) == (966, 0)
+
+
 def test_a_claim_calls_in_what_the_engine_owes(market: Market) -> None:
     sign(market, units=1, start=1, end=2)
     report(market, 0, 10_000)
