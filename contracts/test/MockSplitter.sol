@@ -19,6 +19,7 @@ contract MockSplitter is ERC20 {
     error Broken();
 
     uint256 public constant CAPACITY_ID = 1;
+    // solhint-disable-next-line const-name-snakecase
     uint256 public constant tokenCount = 1;
 
     address public STABLECOIN;
