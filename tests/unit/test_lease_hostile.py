@@ -1,4 +1,4 @@
-"""Hostile tenants, evictors, users and feeds against the lease market; and its four kinds of terms."""
+"""Hostile tenants, evictors, users and feeds at the lease market; its four kinds of terms."""
 
 import pytest
 
