@@ -561,8 +561,11 @@ def test_a_spot_lease_can_be_taken_back(market: Market) -> None:
     assert market.preempt(OPERATOR, lease.id) == Settlement(3, 0, 4, 0)
     assert market.refund_of(capacity.token, ALICE) == 8_000
     assert (capacity.units_leased(2), capacity.units_leased(3)) == (8, 4)
-    assert (lease.user, balanced(market)) == (NOBODY, True)
+    # Its user stays until it ends.
+    assert (market.user_of(lease), balanced(market)) == ((BOB, capacity.starts_at(3) - 1), True)
     refused(lambda: market.preempt(OPERATOR, lease.id), "LeaseOver", lease=lease.id, end=3)
+    begin(market, 3)
+    assert market.user_of(lease) == (NOBODY, 0)
 
 
 def test_a_dearer_lease_takes_what_it_misses(market: Market) -> None:
@@ -621,6 +624,25 @@ def test_a_lease_that_evicted_pays_its_first_epoch(market: Market) -> None:
     assert market.termination_of(lease.id).end == 4
     lease, ended = market.lease_evicting(BOB, ask(10, 9, 12, ON_DEMAND), [])
     assert (lease.has_evicted, ended, market.termination_of(lease.id).end) == (False, [], 9)
+
+
+def test_a_merger_does_not_pay_what_an_evictor_owes(market: Market) -> None:
+    sign(market, term=SPOT, units=10, start=3, end=9)
+    before = sign(market, term=ON_DEMAND, units=10, start=2, end=3)
+    request = ask(10, 3, 9, ON_DEMAND)._replace(tenant=ALICE)
+    lease, _ = market.lease_evicting(ALICE, request, [1_000_000_001])
+    assert before.fully_funded
+    assert not market.fit(before, lease)
+    refused(
+        lambda: market.merge(ALICE, before.id, lease.id),
+        "NotMergeable",
+        lease=before.id,
+        part=lease.id,
+    )
+    begin(market, 3)
+    market.merge(ALICE, before.id, lease.id)
+    assert (before.start, before.end, before.has_evicted) == (2, 9, False)
+    assert balanced(market)
 
 
 def test_units_can_be_split_off(market: Market) -> None:
