@@ -84,6 +84,7 @@ class Bench:
         self.registrar = lane.contract(self.market.registrar)
         self.bond = lane.contract(self.market.bond)
         self.vault = lane.contract(self.market.vault)
+        self.collector = lane.contract(self.market.collector)
         members = [a.address for a in self.attestors]
         self.telemetry.send("createSet", members, 3, TELEMETRY_RULES.as_tuple(), sender=self.owner)
         feed = self.owner.deploy(ape.project.PriceFeed, 8, INDEX_PRICE)
@@ -312,40 +313,102 @@ class Bench:
             (10_000, "release_and_claim_10000_holders"),
         ):
             with self.isolated():
-                capacity = self.leased()
-                if holders > 1:
-                    self.spread(capacity, holders)
-                claimant = self.operator if holders == 1 else self.other
-                self.settle(capacity, 0)
-                self.claim(capacity, claimant)
-                for leg, recipient in enumerate((self.operator, self.lender, self.owner)):
-                    capacity.splitter.send("claimLeg", leg, recipient, sender=recipient)
-                self.settle(capacity, 1)
-                yield key, self.claim(capacity, claimant)
+                yield key, self.release_and_claim(holders, emptied=False)
         with self.isolated():
-            capacity = self.leased()
-            self.spread(capacity, 2)
-            splitter = capacity.splitter
-            self.settle(capacity, 0)
-            self.claim(capacity, self.other)
-            splitter.send("transfer", self.other, 1, sender=self.operator)
-            self.settle(capacity, 1)
-            yield (
-                "release",
-                self.lease.send("release", capacity.id, sender=self.owner).gas_used,
-            )
-            receipt = splitter.send("transfer", self.other, SUPPLY // 10, sender=self.operator)
-            yield "splitter_transfer_both_settle", receipt.gas_used
-            yield "splitter_claim", self.claim(capacity, self.other)
-            splitter.send("claimLeg", 0, self.operator, sender=self.operator)
-            self.settle(capacity, 2)
-            self.lease.send("release", capacity.id, sender=self.owner)
-            receipt = splitter.send("claimLeg", 0, self.operator, sender=self.operator)
-            yield "splitter_claim_leg", receipt.gas_used
-            for _ in range(2):
-                self.token.send("transfer", splitter, DOLLAR, sender=self.lender)
-                gas = splitter.send("sync", self.token, sender=self.owner).gas_used
-            yield "splitter_sync", gas
+            yield "release_and_claim_emptied", self.release_and_claim(1, emptied=True)
+        with self.isolated():
+            yield from self._splitting_steadily()
+        with self.isolated():
+            yield from self._splitting_two_tokens()
+        with self.isolated():
+            yield from self._pooling()
+
+    def release_and_claim(self, holders: int, emptied: bool) -> int:
+        """Gas of a claim that pulls a day's rent, all of the day before claimed: but the protocol's
+        part, if the splitter is not to be `emptied`, and that of the holders of small parts."""
+        capacity = self.leased()
+        if holders > 1:
+            self.spread(capacity, holders)
+        claimant = self.operator if holders == 1 else self.other
+        self.settle(capacity, 0)
+        self.claim(capacity, claimant)
+        recipients = (self.operator, self.lender, self.owner)
+        for leg, recipient in enumerate(recipients if emptied else recipients[:2]):
+            capacity.splitter.send("claimLeg", leg, recipient, sender=recipient)
+        self.settle(capacity, 1)
+        return self.claim(capacity, claimant)
+
+    def _splitting_steadily(self) -> Iterator[tuple[str, int]]:
+        capacity = self.leased()
+        self.spread(capacity, 2)
+        splitter = capacity.splitter
+        self.settle(capacity, 0)
+        self.claim(capacity, self.other)
+        splitter.send("transfer", self.other, 1, sender=self.operator)
+        self.settle(capacity, 1)
+        yield (
+            "release",
+            self.lease.send("release", capacity.id, sender=self.owner).gas_used,
+        )
+        receipt = splitter.send("transfer", self.other, SUPPLY // 10, sender=self.operator)
+        yield "splitter_transfer_both_settle", receipt.gas_used
+        yield "splitter_claim", self.claim(capacity, self.other)
+        splitter.send("claimLeg", 0, self.operator, sender=self.operator)
+        self.settle(capacity, 2)
+        self.lease.send("release", capacity.id, sender=self.owner)
+        receipt = splitter.send("claimLeg", 0, self.operator, sender=self.operator)
+        yield "splitter_claim_leg", receipt.gas_used
+        for _ in range(2):
+            self.token.send("transfer", splitter, DOLLAR, sender=self.lender)
+            gas = splitter.send("sync", self.token, sender=self.owner).gas_used
+        yield "splitter_sync", gas
+        made = [splitter, *(self.register().splitter for _ in range(2))]
+        for each in made:
+            self.give_dollar(each)
+        arguments = ([each.address for each in made], self.operator)
+        self.collector.send("claimMany", *arguments, sender=self.owner)
+        for each in made:
+            self.give_dollar(each)
+        receipt = self.collector.send("claimMany", *arguments, sender=self.owner)
+        yield "claim_many_3", receipt.gas_used
+
+    def give_dollar(self, splitter: Contract) -> None:
+        """A dollar by plain transfer, found."""
+        self.token.send("transfer", splitter, DOLLAR, sender=self.lender)
+        splitter.send("sync", self.token, sender=self.owner)
+
+    def _splitting_two_tokens(self) -> Iterator[tuple[str, int]]:
+        capacity = self.leased()
+        splitter = capacity.splitter
+        bitcoin = self.owner.deploy(ape.project.MockERC20, "Wrapped Bitcoin", "WBTC", 8)
+        self.market.factory.setDividendToken(bitcoin, True, sender=self.owner)
+        splitter.send("addToken", bitcoin, sender=self.operator)
+        splitter.send("transfer", self.other, SUPPLY // 2, sender=self.operator)
+        for _ in range(2):
+            self.give_dollar(splitter)
+            bitcoin.mint(splitter.address, 10**8, sender=self.owner)
+            splitter.send("sync", bitcoin, sender=self.owner)
+            receipt = splitter.send("transfer", self.other, 10**18, sender=self.operator)
+            gas = self.claim(capacity, self.other)
+        yield "splitter_transfer_2_tokens", receipt.gas_used
+        yield "splitter_claim_2_tokens", gas
+
+    def _pooling(self) -> Iterator[tuple[str, int]]:
+        splitter = self.register().splitter
+        self.market.pooling.create(splitter.address, sender=self.owner)
+        pooled = self.lane.contract(
+            ape.project.PooledShares.at(self.market.pooling.pooledOf(splitter.address))
+        )
+        splitter.send("approve", pooled, MAX_UINT256, sender=self.operator)
+        self.token.send("approve", pooled, MAX_UINT256, sender=self.operator)
+        for _ in range(2):
+            arguments = (SUPPLY // 4, self.operator, [MAX_UINT256])
+            receipt = pooled.send("deposit", *arguments, sender=self.operator)
+            self.give_dollar(splitter)
+        yield "pooled_deposit", receipt.gas_used
+        for _ in range(2):
+            receipt = pooled.send("redeem", SUPPLY // 8, self.operator, sender=self.operator)
+        yield "pooled_redeem", receipt.gas_used
 
     def claim(self, capacity: Capacity, holder: Any) -> int:
         return capacity.splitter.send("claim", holder, sender=holder).gas_used
