@@ -74,7 +74,7 @@ class BondStage:
         deed = (splitter, coin, origin, DAY)
         deeds.register(CAPACITY, operator, deed, sender=owner)
         recipients = [operator, *[bond] * (len(legs_bps) - 1)]
-        legs = list(zip(recipients, legs_bps, strict=True))
+        legs = [(who, bps, who is bond) for who, bps in zip(recipients, legs_bps, strict=True)]
         factory.create((CAPACITY, SUPPLY, operator, legs, 0), sender=operator)
         splitter = project.RevenueSplitter.at(splitter)
         stage = cls(

@@ -1012,7 +1012,8 @@ def world(request, project, lane):
         deed = (payee, coin, plan["origin"], plan["epoch_length"])
         deeds.register(number, operator, deed, sender=owner)
         if number != HOSTILE:
-            legs = [(operator, 1_111), *((bond, bps) for bps in plan["payee"].legs.values())]
+            stakers = [(bond, bps, True) for bps in plan["payee"].legs.values()]
+            legs = [(operator, 1_111, False), *stakers]
             factory.create((number, SUPPLY, operator, legs, 0), sender=operator)
             payee = project.RevenueSplitter.at(payee)
         payees[number] = lane.contract(payee)
