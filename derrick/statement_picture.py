@@ -45,7 +45,7 @@ def draw(statement: Statement, path: Path) -> None:
     """Write the picture as a PNG: a panel for each token, the stablecoins first."""
     coins = statement.coins()
     with mpl.rc_context(_STYLE):
-        height = 0.75 + PANEL * max(1, len(coins))
+        height = 0.6 + PANEL * max(1, len(coins))
         figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
         _heading(figure, statement, height)
         for row, coin in enumerate(coins):

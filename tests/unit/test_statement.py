@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from derrick.chain import NodeError, project_book
 from derrick.data import BPS
@@ -17,6 +18,7 @@ from derrick.reader import Reader
 from derrick.sample import play
 from derrick.statement import COLUMNS, Statement, StatementError, read_statement
 from derrick.statement_picture import draw
+from scripts.statement import _print, cli
 
 USD = 10**6
 
@@ -282,6 +284,29 @@ class TestOutput:
             assert balance == line.closing
             scaled = float(mine[0]["amount"]) * 10**line.coin.decimals
             assert scaled == pytest.approx(line.opening)
+
+    def test_the_table_leaves_no_digit_out(self, market, read, capsys):
+        """However narrow the terminal is."""
+        statement = read(market.lender, start=market.lane.time - 12 * DAY)
+        _print(statement)
+        printed = capsys.readouterr().out
+        for line in [*statement.lines, *map(statement.sum_of, statement.coins())]:
+            for amount in (line.opening, line.earned, line.claimed, line.closing):
+                assert line.coin.words(amount) in printed
+        first, last = statement.checked
+        assert f"agrees with the contracts' state at block {first} and block {last}" in printed
+
+    def test_the_command_says_what_is_wrong(self):
+        runner = CliRunner()
+        for arguments, words in (
+            (["--holder", "0x12"], "'0x12' is no address"),
+            (["--record", __file__], "whose statement? name the --holder"),
+            (["--record", "nowhere.json"], "does not exist"),
+            (["--from", "yesterday"], "'yesterday' does not match the formats"),
+        ):
+            result = runner.invoke(cli, arguments)
+            assert result.exit_code == 2
+            assert words in result.output
 
     def test_a_picture_is_drawn_the_same_twice(self, market, read, tmp_path):
         statement = read(market.lender)
