@@ -176,7 +176,7 @@ interface IRevenueSplitter {
     function legClaimable(uint256 leg) external view returns (uint256);
 
     /// @notice What `claimLeg` and `claimLegToken` would pay in a token now.
-    function legClaimableOf(address token, uint256 leg) external view returns (uint256);
+    function claimableByLeg(address token, uint256 leg) external view returns (uint256);
 
     /// @notice Base units of the stablecoin ever due to all shares together, released by the engine
     /// or not: all revenue less the legs' part, which is rounded up here. Never falls.

@@ -123,8 +123,9 @@ contract RevenueSplitter is DividendShares {
     function _claim(address holder, address to) internal returns (uint256 amount) {
         Books books = _books[0];
         amount = _claimCoin(books, holder, to);
-        uint256 extraTokens = books.extraTokens();
-        for (uint256 token = 1; token <= extraTokens; ++token) _claimExtra(token, holder, to);
+        for (uint256 token = books.extraTokens(); token != 0; --token) {
+            _claimExtra(token, holder, to);
+        }
     }
 
     function _claimOne(
@@ -419,7 +420,7 @@ contract RevenueSplitter is DividendShares {
     }
 
     /// @inheritdoc IRevenueSplitter
-    function legClaimableOf(address token, uint256 leg) external view returns (uint256) {
+    function claimableByLeg(address token, uint256 leg) external view returns (uint256) {
         return _legDueDown(_placeOf(token), leg, _legAt(leg));
     }
 

@@ -19,8 +19,6 @@ contract MockSplitter is ERC20 {
     error Broken();
 
     uint256 public constant CAPACITY_ID = 1;
-    // solhint-disable-next-line const-name-snakecase
-    uint256 public constant tokenCount = 1;
 
     address public STABLECOIN;
     address public payee;
@@ -58,6 +56,10 @@ contract MockSplitter is ERC20 {
     function earn(uint256 amount, address holder, uint256 due_) external {
         index += amount;
         due[holder] += due_;
+    }
+
+    function tokenCount() external pure returns (uint256) {
+        return 1;
     }
 
     function dividendIndex() external view returns (uint256) {

@@ -528,7 +528,7 @@ class SplitterMachine(RuleBasedStateMachine):
             call("claimableOf", token, holder) for token in tokens for holder in self.world.holders
         ]
         legs = range(len(self.model.legs))
-        calls += [call("legClaimableOf", token, leg) for leg in legs for token in tokens]
+        calls += [call("claimableByLeg", token, leg) for leg in legs for token in tokens]
         result: list[int] = self.world.lane.batch(calls)
         return result
 

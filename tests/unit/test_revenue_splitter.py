@@ -166,6 +166,20 @@ class TestClaim:
             paid += splitter.claim(tenant, sender=tenant).return_value
             assert paid == index_of(step) // 3
 
+    def test_a_contract_claims_like_anybody(
+        self, project, splitter, usd, earn, operator, tenant, stranger
+    ):
+        """A Safe, say; and one that cannot call is paid by anyone."""
+        account = stranger.deploy(project.Batch)
+        splitter.transfer(account, SUPPLY // 4, sender=operator)
+        earn(1_000 * USD)
+        due = index_of(1_000 * USD) // 4
+        account.run([(splitter, splitter.claim.encode_input(tenant))], sender=stranger)
+        assert usd.balanceOf(tenant) == due
+        earn(1_000 * USD)
+        splitter.claimFor(account, sender=operator)
+        assert usd.balanceOf(account) == index_of(2_000 * USD) // 4 - due
+
     def test_claim_for_pays_the_holder_only(self, splitter, usd, earn, operator, stranger):
         earn(1_000 * USD)
         receipt = splitter.claimFor(operator, sender=stranger)

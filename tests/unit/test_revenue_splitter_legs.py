@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from derrick.testing import reverts_with
+from derrick.testing import isolated, reverts_with
 from tests.splitter_stage import (
     LEGS_BPS,
     OPEX,
@@ -23,6 +23,8 @@ from tests.splitter_stage import (
 )
 
 BTC = 10**8
+LEG_LIST = 10
+"""The slot of the splitter's list of legs."""
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +114,14 @@ class TestChange:
         for token in (bitcoin, later):
             token.mint(splitter, 10 * BTC, sender=owner)
             splitter.sync(token, sender=owner)
-        assert splitter.legClaimableOf(bitcoin, OPEX) == 150_000_000
-        assert splitter.legClaimableOf(bitcoin, 3) == 5 * BTC
-        assert splitter.legClaimableOf(bitcoin, PROTOCOL) == 40_000_000
+        assert splitter.claimableByLeg(bitcoin, OPEX) == 150_000_000
+        assert splitter.claimableByLeg(bitcoin, 3) == 5 * BTC
+        assert splitter.claimableByLeg(bitcoin, PROTOCOL) == 40_000_000
         left = 10_000 - 5_000 - RESERVE_BPS - PROTOCOL_BPS
         assert splitter.dividendIndexOf(bitcoin) == index_of(10 * BTC) + BTC * left // 1_000
         # Whoever ended before a token came has no part in it.
-        assert splitter.legClaimableOf(later, OPEX) == 0
-        assert splitter.legClaimableOf(later, 3) == 5 * BTC
+        assert splitter.claimableByLeg(later, OPEX) == 0
+        assert splitter.claimableByLeg(later, 3) == 5 * BTC
         assert splitter.dividendIndexOf(later) == BTC * left // 1_000
         splitter.claimLeg(OPEX, operator, sender=operator)
         assert bitcoin.balanceOf(operator) == 150_000_000
@@ -147,6 +149,25 @@ class TestChange:
         assert tuple(splitter.legs()) == (9, RESERVE_BPS + PROTOCOL_BPS + 6)
         splitter.changeLegs([(tenant, 2, False)] * 6, sender=operator)
         assert tuple(splitter.legs()) == (15, RESERVE_BPS + PROTOCOL_BPS + 12)
+
+    def test_ends_when_no_index_is_left(self, project, splitter, lane, operator, tenant):
+        """After sixteen million legs, which nobody pays for; put into the books by hand."""
+        most, shift = 2**24 - 1, 8 + 8 * 24
+        word = int(
+            lane.node.request("eth_getStorageAt", splitter.address, hex(LEG_LIST), "latest"), 16
+        )
+        assert word >> shift == splitter.legs().count == 3
+        for ever, fits in ((most - 1, True), (most, False)):
+            full = (word & (2**shift - 1)) | ever << shift
+            request = splitter.address, hex(LEG_LIST), f"0x{full:064x}"
+            with isolated(lane):
+                lane.node.request("anvil_setStorageAt", *request)
+                if fits:
+                    splitter.changeLegs([(tenant, 1, False)], sender=operator)
+                    assert tuple(splitter.legOf(most - 1)) == (tenant, 1, False)
+                else:
+                    with reverts_with("LegsExhausted()"):
+                        splitter.changeLegs([(tenant, 1, False)], sender=operator)
 
     def test_costs_no_more_the_tenth_time(self, splitter, operator, tenant):
         """Legs that have ended are not looked at again."""

@@ -156,7 +156,7 @@ class TestClaiming:
             lambda: splitter.claimTokenFor(other, operator, sender=operator),
             lambda: splitter.claimLegToken(other, OPEX, operator, sender=operator),
             lambda: splitter.claimableOf(other, operator),
-            lambda: splitter.legClaimableOf(other, OPEX),
+            lambda: splitter.claimableByLeg(other, OPEX),
             lambda: splitter.dividendIndexOf(other),
             lambda: splitter.totalsOf(other),
         ):
@@ -179,7 +179,7 @@ class TestClaiming:
         self, project, stage, splitter, bitcoin, mined, treasury, stranger
     ):
         stage.earn(1_000 * USD)
-        assert splitter.legClaimableOf(bitcoin, PROTOCOL) == 20_000_000
+        assert splitter.claimableByLeg(bitcoin, PROTOCOL) == 20_000_000
         receipt = splitter.claimLegToken(bitcoin, PROTOCOL, stranger, sender=treasury)
         assert receipt.return_value == bitcoin.balanceOf(stranger) == 20_000_000
         assert logs(receipt, project.RevenueSplitter.TokenLegClaimed) == [
