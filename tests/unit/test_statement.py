@@ -78,7 +78,7 @@ class TestSample:
         """Each begins with what the one before has left, in shares and in money."""
         holder = getattr(market, who)
         whole, last = read(holder), market.lane.time + 1
-        cuts = [last - days * DAY for days in (31, 26, 21, 16, 12, 7, 3, 0)]
+        cuts = [last - days * DAY for days in (33, 26, 21, 16, 12, 7, 3, 0)]
         parts = [read(holder, *period) for period in itertools.pairwise(cuts)]
         for line in whole.lines:
             chain = [_line(part, line) for part in parts]
