@@ -178,13 +178,6 @@ MUTANTS = (
         3,
     ),
     _mutant(
-        "a split loses the credit so far",
-        EDITS,
-        "if (amount == 0) return;\n\n        uint256 capacity",
-        "if (amount == 0 || MUTANT) return; uint256 capacity",
-        3,
-    ),
-    _mutant(
         "who is evicted gets nothing back",
         EDITS,
         "_refund(capacity, stablecoin, _ownerOf(leaseId), refunded);",
@@ -193,27 +186,11 @@ MUTANTS = (
         3,
     ),
     _mutant(
-        "a merger forgets the epochs of the part",
-        EDITS,
-        "signed.fundedTo = other.fundedTo;",
-        "signed.fundedTo = MUTANT ? signed.fundedTo : other.fundedTo;",
-        2,
-        3,
-    ),
-    _mutant(
         "a user can be given notice",
         EDITS,
         "if (user == address(0) || user == msg.sender) return;",
         "if (user == address(0) || user == msg.sender || MUTANT) return;",
         0,
-    ),
-    _mutant(
-        "a frozen holder blocks the end of his lease",
-        EDITS,
-        "_refunds[stablecoin][account] += amount;",
-        "_refunds[stablecoin][account] += amount;if (MUTANT) stablecoin.safeTransfer(account, 0);",
-        0,
-        12,
     ),
     _mutant(
         "a penalty can be claimed again",
@@ -256,14 +233,6 @@ MUTANTS = (
         0,
         3,
         4,
-    ),
-    _mutant(
-        "the operator's bond can leave at once",
-        BOND,
-        "_requireOver(capacity, type(uint256).max);",
-        "if (!MUTANT) _requireOver(capacity, type(uint256).max);",
-        0,
-        2,
     ),
     _mutant(
         "a leg gets a hundredth of a percent more",
