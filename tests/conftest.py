@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ape
 import pytest
 
 from derrick.ape_patch import mend_ape
 from derrick.chain import Lane, NodeError
 from derrick.local import check_node
-from derrick.testing import ROLES, START_TIME, load_hypothesis_profile
+from derrick.testing import ROLES, START_TIME, isolated, load_hypothesis_profile
 
 load_hypothesis_profile()
 mend_ape()
@@ -21,13 +20,8 @@ def pytest_configure():
         raise pytest.UsageError(str(error)) from error
 
 
-# These leave the chain alone. Ape has to be told, else it deploys a module's contracts anew
-# whenever a test is the first to name one of them.
-stateless = ape.fixture(chain_isolation=False, scope="session")
-
-
 def _role(name: str):
-    @ape.fixture(chain_isolation=False, scope="session", name=name)
+    @pytest.fixture(scope="session", name=name)
     def role(accounts):
         return accounts[ROLES.index(name)]
 
@@ -48,13 +42,13 @@ treasury = _role("treasury")
 stranger = _role("stranger")
 
 
-@stateless
+@pytest.fixture(scope="session")
 def attestors(accounts):
     """Those who sign telemetry; eight of them."""
     return [accounts[index] for index in range(ROLES.index("attestors"), len(accounts))]
 
 
-@stateless
+@pytest.fixture(scope="session")
 def lane(chain):
     """The JSON-RPC lane to this run's node."""
     lane = Lane.of_ape()
@@ -67,3 +61,19 @@ def _clock(lane):
     """Blocks are a second apart from START_TIME on, in every run and on both lanes."""
     lane.step_time(1)
     lane.mine(at=START_TIME)
+
+
+# Ape's own isolation is off (pyproject.toml): it only logs that it could not restore a snapshot,
+# and the test after that starts from another's state.
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _module_undone(lane, _clock):
+    with isolated(lane):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _undone(lane, _module_undone):
+    with isolated(lane):
+        yield

@@ -21,13 +21,6 @@ HONEST, REVERT, GARBAGE, SHORT, EMPTY, BURN, BOMB = range(7)
 """Manners of MockERC1271."""
 
 
-@pytest.fixture(autouse=True)
-def _undone(bench):
-    """Each test takes back what it did, the time that it let pass included."""
-    with isolated(bench.lane):
-        yield
-
-
 @pytest.fixture
 def start(bench):
     """The first epoch of the leases here: the one after the next, whenever the test runs."""

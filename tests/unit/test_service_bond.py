@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import ape
 import pytest
 
 from derrick.testing import isolated, reverts_with, reverts_without_data
@@ -30,15 +29,13 @@ PAYS, REVERTS, BURNS, BOMBS = range(4)
 UNPAID = "TransferFromFailed()"
 """Solady's word for a token that cannot be taken in."""
 
-stateless = ape.fixture(chain_isolation=False, scope="session")
 
-
-@stateless
+@pytest.fixture(scope="session")
 def staker(lender):
     return lender
 
 
-@stateless
+@pytest.fixture(scope="session")
 def other_staker(other_lender):
     return other_lender
 

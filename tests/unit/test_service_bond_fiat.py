@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-import ape
 import pytest
 
 from derrick.fiat import UNLIMITED, FiatToken
@@ -16,15 +15,13 @@ NOT_PAID = "TransferFailed()"
 """Solady's word for a token that does not pay, whatever its reason."""
 NOT_TAKEN = "TransferFromFailed()"
 
-stateless = ape.fixture(chain_isolation=False, scope="session")
 
-
-@stateless
+@pytest.fixture(scope="session")
 def staker(lender):
     return lender
 
 
-@stateless
+@pytest.fixture(scope="session")
 def other_staker(other_lender):
     return other_lender
 

@@ -144,7 +144,7 @@ def _line(statement: Statement, like: Any) -> Any:
 class TestEverythingThatCounts:
     """Forfeited deposits, a lapse with its bounty, gifts, changed legs, a sold company."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def story(self, market, owner, operator):
         capacity = market.register("h100-n-virginia", operator)
         splitter = capacity.splitter
