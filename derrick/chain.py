@@ -16,6 +16,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -26,6 +27,9 @@ from derrick.abi import Abi, AbiBook, Event, Function, Revert, checksum
 
 GAS_LIMIT = 30_000_000
 """Gas of every transaction: the block's limit, so that nothing has to be estimated."""
+
+POOL_DELAY = 0.005
+"""Seconds that the node's pool needs to forget what has been mined."""
 
 
 class NodeError(Exception):
@@ -292,14 +296,17 @@ class Lane:
     def _receipt_of(self, call: Call) -> Any:
         """Sends a call and waits for its receipt.
 
-        On a busy machine the node may mine the transaction and still miss its own news of it; then
-        the receipt stands in the latest block, since every transaction here has one of its own.
+        On a busy machine the node may miss its own news of a transaction, and either leave it
+        unmined or not tell of it. Then it is mined now, in a block of its own as always, or its
+        receipt stands in the latest block already.
         """
         try:
             return self.node.request("eth_sendTransactionSync", call.message)
         except NodeError as error:
             if "confirmation timeout" not in str(error):
                 raise
+            if int(self.node.request("txpool_status")["pending"], 16):
+                self.node.request("evm_mine")
             receipts = self.node.request("eth_getBlockReceipts", "latest")
             sender = call.message["from"].lower()
             if len(receipts) != 1 or receipts[0]["from"].lower() != sender:
@@ -342,8 +349,14 @@ class Lane:
 
     def revert(self, mark: str) -> None:
         """Undo everything since the mark. Raises NodeError when the mark was used up."""
+        # The node's pool forgets a mined transaction a moment after its receipt. The next one has
+        # the same nonce once that is undone, and would be forgotten with it.
+        time.sleep(POOL_DELAY)
         if self.node.request("evm_revert", mark) is not True:
             raise NodeError(f"the node has no snapshot {mark}")
+        # The pool may still hold the last transaction, which could now be mined a second time, and
+        # keep the next one waiting.
+        self.node.request("anvil_dropAllTransactions")
 
 
 def _address(account: Any) -> Any:

@@ -203,6 +203,7 @@ def miswired(market: Market, owner: Any) -> list[str]:
         },
         "factory": {"owner": owner, "CAPACITY": market.capacity, "LEASE": market.lease},
         "registrar": {"CAPACITY": market.capacity, "FACTORY": market.factory},
+        "pooling": {"SPLITTERS": market.factory},
         "valuation": {
             "owner": owner,
             "CAPACITY": market.capacity,

@@ -47,6 +47,14 @@ OPERATIONS = (
     ),
     Operation("settle_epoch_100_leases", "the same with 100 leases", 50_000),
     Operation("settle_epoch_10000_leases", "the same with 10,000 leases", 50_000),
+    Operation(
+        "settle_31_capacities",
+        "a healthy epoch of 31 capacities (1,000,000 accelerators leased), one root, one proof",
+        650_000,
+    ),
+    Operation("settle_epoch_penalty", "an epoch in penalty, a first one; the bond pays"),
+    Operation("bond_deposit", "the operator adds to a bond"),
+    Operation("claim_penalty", "of one lease for one epoch"),
     Operation("settle_epoch_credit", "an epoch below a tier, the capacity had a credit before"),
     Operation("settle_missing", "an epoch of a blackout, the capacity had a credit before"),
     Operation("pass_idle_16_epochs", "16 idle epochs at once"),
@@ -54,17 +62,27 @@ OPERATIONS = (
     Operation("claim_credit", "of one lease over 30 epochs with 2 credits"),
     Operation(
         "release_and_claim_1_holder",
-        "claim when the engine owes: release and claim in one transaction, 1 holder",
+        "claim when the engine owes: release and claim in one transaction, 1 holder; the protocol "
+        "has not claimed",
         95_000,
     ),
     Operation("release_and_claim_1000_holders", "the same with 1,000 holders", 95_000),
     Operation("release_and_claim_10000_holders", "the same with 10,000 holders", 95_000),
+    Operation(
+        "release_and_claim_emptied",
+        "the same with 1 holder after everybody had claimed everything",
+    ),
     Operation("splitter_sync", "coin that came by plain transfer, steady", 52_387),
     Operation("splitter_claim", "one holder, nothing to pull, steady", 56_000),
+    Operation("splitter_claim_2_tokens", "the same in the stablecoin and another token"),
     Operation("splitter_claim_leg", "one leg, nothing to pull, steady"),
+    Operation("claim_many_3", "three splitters by the collector, nothing to pull, steady"),
     Operation(
         "splitter_transfer_both_settle", "shares between holders with dividends, steady", 86_463
     ),
+    Operation("splitter_transfer_2_tokens", "the same with dividends in another token too"),
+    Operation("pooled_deposit", "shares into pooled shares, dividends brought along, steady"),
+    Operation("pooled_redeem", "pooled shares into shares and a credit, steady"),
     Operation("vault_deposit_existing", "a lender's further deposit, interest accruing", 74_683),
     Operation("vault_withdraw", "part of a deposit, interest accruing", 72_776),
     Operation("vault_pledge", "a first pledge"),

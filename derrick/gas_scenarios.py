@@ -82,7 +82,9 @@ class Bench:
         self.capacity = lane.contract(self.market.capacity)
         self.telemetry = lane.contract(self.market.telemetry)
         self.registrar = lane.contract(self.market.registrar)
+        self.bond = lane.contract(self.market.bond)
         self.vault = lane.contract(self.market.vault)
+        self.collector = lane.contract(self.market.collector)
         members = [a.address for a in self.attestors]
         self.telemetry.send("createSet", members, 3, TELEMETRY_RULES.as_tuple(), sender=self.owner)
         feed = self.owner.deploy(ape.project.PriceFeed, 8, INDEX_PRICE)
@@ -107,7 +109,7 @@ class Bench:
 
     # ---- building states
 
-    def config(self, floor_bps: int = 0) -> CapacityConfig:
+    def config(self, floor_bps: int = 0, penal: bool = False) -> CapacityConfig:
         """A capacity of 32,767 units in daily epochs from the next midnight on."""
         return CapacityConfig(
             hardware_class=CLASS,
@@ -128,17 +130,19 @@ class Bench:
             stablecoin=self.token.address,
             payee="0x" + 40 * "0",
             tiers=(Tier(9_990, 1_000), Tier(9_900, 2_500), Tier(9_500, 10_000)),
+            penalty_below_bps=9_500 if penal else 0,
+            penalty_per_unit=RENT if penal else 0,
         )
 
-    def registration(self, floor_bps: int = 0) -> tuple[Any, ...]:
+    def registration(self, floor_bps: int = 0, penal: bool = False) -> tuple[Any, ...]:
         """Arguments of the registrar: one term, two legs beside the protocol's."""
         legs = (Leg(self.operator.address, 2_000), Leg(self.lender.address, 500))
         split = RevenueSplit(SUPPLY, legs, 1_000)
-        return self.config(floor_bps), [Term(1, 365, 10_000)], RENT, split
+        return self.config(floor_bps, penal), [Term(1, 365, 10_000)], RENT, split
 
-    def register(self, floor_bps: int = 0) -> Capacity:
+    def register(self, floor_bps: int = 0, penal: bool = False) -> Capacity:
         receipt = self.registrar.send(
-            "register", *self.registration(floor_bps), sender=self.operator
+            "register", *self.registration(floor_bps, penal), sender=self.operator
         )
         event = receipt.event("CapacityRegistered")
         splitter = self.lane.contract(ape.project.RevenueSplitter.at(event.payee))
@@ -164,7 +168,11 @@ class Bench:
         report = Report(capacity.id, epoch, uptime_bps, 8_000, 1_958_400)
         others = [Report(10_000 + i, epoch, 10_000, 8_000, 1) for i in range(FLEET - 1)]
         tree = ReportTree.of([report, *others])
-        end = capacity.origin + (epoch + 1) * DAY
+        gas = self.post_tree(tree, capacity.origin + (epoch + 1) * DAY)
+        return report.as_tuple(), tree.proof(report), gas
+
+    def post_tree(self, tree: ReportTree, end: int) -> int:
+        """Post the root of the window that ends then, and wait until it is final; the gas of it."""
         window = TELEMETRY_RULES.window_of(end)
         if self.lane.time < end:
             self.lane.mine(at=end)
@@ -173,15 +181,15 @@ class Bench:
         quorum = attest(statement, self.attestors[:3])
         receipt = self.telemetry.send("postRoot", statement.as_tuple(), quorum, sender=self.owner)
         self.lane.mine(at=self.lane.time + TELEMETRY_RULES.finality_delay)
-        return report.as_tuple(), tree.proof(report), receipt.gas_used
+        return receipt.gas_used
 
     def settle(self, capacity: Capacity, epoch: int, uptime_bps: int = 10_000) -> int:
         report, proof, _ = self.post(capacity, epoch, uptime_bps)
         return self.lease.send("settle", report, proof, sender=self.owner).gas_used
 
-    def leased(self, leases: int = 1, floor_bps: int = 0) -> Capacity:
+    def leased(self, leases: int = 1, floor_bps: int = 0, penal: bool = False) -> Capacity:
         """A capacity with so many leases of one unit over its first 30 epochs."""
-        capacity = self.register(floor_bps)
+        capacity = self.register(floor_bps, penal)
         request = self.request(capacity, 1, 0, 30)
         for _ in range(min(leases, 2)):
             self.lease.send("lease", request, sender=self.tenant)
@@ -257,6 +265,21 @@ class Bench:
             receipt = self.lease.send("settleMissing", capacity.id, sender=self.owner)
             yield "settle_missing", receipt.gas_used
         with self.isolated():
+            yield "settle_31_capacities", self.settle_fleet()
+        with self.isolated():
+            capacity = self.leased(penal=True)
+            self.settle(capacity, 0)
+            self.token.send("approve", self.bond, MAX_UINT256, sender=self.operator)
+            deposits = [
+                self.bond.send("deposit", capacity.id, 10**6 * DOLLAR, sender=self.operator)
+                for _ in range(2)
+            ]
+            yield "bond_deposit", deposits[1].gas_used
+            yield "settle_epoch_penalty", self.settle(capacity, 1, FULL_CREDIT_UPTIME)
+            lease = capacity.id * 10**9 + 1
+            receipt = self.lease.send("claimPenalty", lease, 1, self.tenant, sender=self.tenant)
+            yield "claim_penalty", receipt.gas_used
+        with self.isolated():
             capacity = self.leased()
             self.settle(capacity, 0)
             for epoch in range(1, 30):
@@ -266,6 +289,23 @@ class Bench:
             receipt = self.lease.send("passIdle", capacity.id, 48, sender=self.owner)
             yield "pass_idle_16_epochs", receipt.gas_used
 
+    def settle_fleet(self) -> int:
+        """Gas of one epoch of a million accelerators: 31 capacities, each leased to its last unit,
+        by one root and one proof. What a capacity's leases are many or few makes no difference."""
+        fleet = [self.register() for _ in range(31)]
+        self.coin.mint(self.tenant.address, 10**11 * DOLLAR)
+        for capacity in fleet:
+            request = self.request(capacity, UNITS, 0, 30)
+            self.lease.send("lease", request, sender=self.tenant)
+        for epoch in (0, 1):
+            tree = ReportTree.of(
+                Report(capacity.id, epoch, 10_000, 8_000, 7_500_000_000) for capacity in fleet
+            )
+            self.post_tree(tree, fleet[0].origin + (epoch + 1) * DAY)
+            arguments = tree.multiproof(tree.reports).as_arguments()
+            receipt = self.lease.send("settleMany", *arguments, sender=self.owner)
+        return receipt.gas_used
+
     def splitting(self) -> Iterator[tuple[str, int]]:
         for holders, key in (
             (1, "release_and_claim_1_holder"),
@@ -273,40 +313,102 @@ class Bench:
             (10_000, "release_and_claim_10000_holders"),
         ):
             with self.isolated():
-                capacity = self.leased()
-                if holders > 1:
-                    self.spread(capacity, holders)
-                claimant = self.operator if holders == 1 else self.other
-                self.settle(capacity, 0)
-                self.claim(capacity, claimant)
-                for leg, recipient in enumerate((self.operator, self.lender, self.owner)):
-                    capacity.splitter.send("claimLeg", leg, recipient, sender=recipient)
-                self.settle(capacity, 1)
-                yield key, self.claim(capacity, claimant)
+                yield key, self.release_and_claim(holders, emptied=False)
         with self.isolated():
-            capacity = self.leased()
-            self.spread(capacity, 2)
-            splitter = capacity.splitter
-            self.settle(capacity, 0)
-            self.claim(capacity, self.other)
-            splitter.send("transfer", self.other, 1, sender=self.operator)
-            self.settle(capacity, 1)
-            yield (
-                "release",
-                self.lease.send("release", capacity.id, sender=self.owner).gas_used,
-            )
-            receipt = splitter.send("transfer", self.other, SUPPLY // 10, sender=self.operator)
-            yield "splitter_transfer_both_settle", receipt.gas_used
-            yield "splitter_claim", self.claim(capacity, self.other)
-            splitter.send("claimLeg", 0, self.operator, sender=self.operator)
-            self.settle(capacity, 2)
-            self.lease.send("release", capacity.id, sender=self.owner)
-            receipt = splitter.send("claimLeg", 0, self.operator, sender=self.operator)
-            yield "splitter_claim_leg", receipt.gas_used
-            for _ in range(2):
-                self.token.send("transfer", splitter, DOLLAR, sender=self.lender)
-                gas = splitter.send("sync", sender=self.owner).gas_used
-            yield "splitter_sync", gas
+            yield "release_and_claim_emptied", self.release_and_claim(1, emptied=True)
+        with self.isolated():
+            yield from self._splitting_steadily()
+        with self.isolated():
+            yield from self._splitting_two_tokens()
+        with self.isolated():
+            yield from self._pooling()
+
+    def release_and_claim(self, holders: int, emptied: bool) -> int:
+        """Gas of a claim that pulls a day's rent, all of the day before claimed: but the protocol's
+        part, if the splitter is not to be `emptied`, and that of the holders of small parts."""
+        capacity = self.leased()
+        if holders > 1:
+            self.spread(capacity, holders)
+        claimant = self.operator if holders == 1 else self.other
+        self.settle(capacity, 0)
+        self.claim(capacity, claimant)
+        recipients = (self.operator, self.lender, self.owner)
+        for leg, recipient in enumerate(recipients if emptied else recipients[:2]):
+            capacity.splitter.send("claimLeg", leg, recipient, sender=recipient)
+        self.settle(capacity, 1)
+        return self.claim(capacity, claimant)
+
+    def _splitting_steadily(self) -> Iterator[tuple[str, int]]:
+        capacity = self.leased()
+        self.spread(capacity, 2)
+        splitter = capacity.splitter
+        self.settle(capacity, 0)
+        self.claim(capacity, self.other)
+        splitter.send("transfer", self.other, 1, sender=self.operator)
+        self.settle(capacity, 1)
+        yield (
+            "release",
+            self.lease.send("release", capacity.id, sender=self.owner).gas_used,
+        )
+        receipt = splitter.send("transfer", self.other, SUPPLY // 10, sender=self.operator)
+        yield "splitter_transfer_both_settle", receipt.gas_used
+        yield "splitter_claim", self.claim(capacity, self.other)
+        splitter.send("claimLeg", 0, self.operator, sender=self.operator)
+        self.settle(capacity, 2)
+        self.lease.send("release", capacity.id, sender=self.owner)
+        receipt = splitter.send("claimLeg", 0, self.operator, sender=self.operator)
+        yield "splitter_claim_leg", receipt.gas_used
+        for _ in range(2):
+            self.token.send("transfer", splitter, DOLLAR, sender=self.lender)
+            gas = splitter.send("sync", self.token, sender=self.owner).gas_used
+        yield "splitter_sync", gas
+        made = [splitter, *(self.register().splitter for _ in range(2))]
+        for each in made:
+            self.give_dollar(each)
+        arguments = ([each.address for each in made], self.operator)
+        self.collector.send("claimMany", *arguments, sender=self.owner)
+        for each in made:
+            self.give_dollar(each)
+        receipt = self.collector.send("claimMany", *arguments, sender=self.owner)
+        yield "claim_many_3", receipt.gas_used
+
+    def give_dollar(self, splitter: Contract) -> None:
+        """A dollar by plain transfer, found."""
+        self.token.send("transfer", splitter, DOLLAR, sender=self.lender)
+        splitter.send("sync", self.token, sender=self.owner)
+
+    def _splitting_two_tokens(self) -> Iterator[tuple[str, int]]:
+        capacity = self.leased()
+        splitter = capacity.splitter
+        bitcoin = self.owner.deploy(ape.project.MockERC20, "Wrapped Bitcoin", "WBTC", 8)
+        self.market.factory.setDividendToken(bitcoin, True, sender=self.owner)
+        splitter.send("addToken", bitcoin, sender=self.operator)
+        splitter.send("transfer", self.other, SUPPLY // 2, sender=self.operator)
+        for _ in range(2):
+            self.give_dollar(splitter)
+            bitcoin.mint(splitter.address, 10**8, sender=self.owner)
+            splitter.send("sync", bitcoin, sender=self.owner)
+            receipt = splitter.send("transfer", self.other, 10**18, sender=self.operator)
+            gas = self.claim(capacity, self.other)
+        yield "splitter_transfer_2_tokens", receipt.gas_used
+        yield "splitter_claim_2_tokens", gas
+
+    def _pooling(self) -> Iterator[tuple[str, int]]:
+        splitter = self.register().splitter
+        self.market.pooling.create(splitter.address, sender=self.owner)
+        pooled = self.lane.contract(
+            ape.project.PooledShares.at(self.market.pooling.pooledOf(splitter.address))
+        )
+        splitter.send("approve", pooled, MAX_UINT256, sender=self.operator)
+        self.token.send("approve", pooled, MAX_UINT256, sender=self.operator)
+        for _ in range(2):
+            arguments = (SUPPLY // 4, self.operator, [MAX_UINT256])
+            receipt = pooled.send("deposit", *arguments, sender=self.operator)
+            self.give_dollar(splitter)
+        yield "pooled_deposit", receipt.gas_used
+        for _ in range(2):
+            receipt = pooled.send("redeem", SUPPLY // 8, self.operator, sender=self.operator)
+        yield "pooled_redeem", receipt.gas_used
 
     def claim(self, capacity: Capacity, holder: Any) -> int:
         return capacity.splitter.send("claim", holder, sender=holder).gas_used

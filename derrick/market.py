@@ -156,6 +156,8 @@ CONTRACTS = {
     "index_pricing": "IndexPricing",
     "factory": "RevenueSplitterFactory",
     "registrar": "CapacityRegistrar",
+    "collector": "DividendCollector",
+    "pooling": "PooledSharesFactory",
     "valuation": "CapacityValuation",
     "vault": "CollateralVault",
 }
@@ -194,6 +196,8 @@ class Market:
     index_pricing: Any
     factory: Any
     registrar: Any
+    collector: Any
+    pooling: Any
     valuation: Any
     vault: Any
 
@@ -248,6 +252,8 @@ def deploy_market(
         "index_pricing": lambda: [made["capacity"]],
         "factory": lambda: [owner, made["capacity"], made["lease"]],
         "registrar": lambda: [made["factory"]],
+        "collector": list,
+        "pooling": lambda: [made["factory"]],
         "valuation": lambda: [
             *(owner, made["capacity"], made["lease"], made["index"], made["factory"])
         ],

@@ -43,6 +43,7 @@ NOBODY: Account = "nobody"
 IDS_PER_CAPACITY = 10**9
 INDEX_UNIT = 10**8
 MAX_PRICE = 2**82
+MAX_RENT = 5 * MAX_PRICE
 MAX_ACTIVE_TERMS = 8
 MAX_TERMS = 255
 MAX_LEASE_EPOCHS = 4_096
@@ -55,6 +56,8 @@ MONTH = 30 * DAY
 """Curtailment is allowed per so many seconds since a capacity's origin."""
 CLAIM_PERIOD = 365 * DAY
 """After an epoch's end, what nobody claimed of its penalty may go back to the bond."""
+EXIT_DELAY = 7 * DAY
+"""From the operator's request until he may take his bond out."""
 EVICTION_BPS = 10_500
 """What a lease must pay to take another's units, of the other's rent."""
 
@@ -436,7 +439,10 @@ class Capacity:
 
     def rent_under(self, term: Term) -> int:
         """Rent per unit and epoch of a lease signed now."""
-        return max(bps_up(self.price, term.price_bps), self.price_floor())
+        rent = max(bps_up(self.price, term.price_bps), self.price_floor())
+        if rent > MAX_RENT:
+            raise Refused("OutOfRange", field="rent", value=rent, min=1, max=MAX_RENT)
+        return rent
 
     def price_floor(self) -> int:
         """The lowest rent per unit and epoch, from the price of an accelerator-hour."""
@@ -446,10 +452,7 @@ class Capacity:
             raise Refused("IndexInvalid", hardwareClass=self.hardware_class)
         accelerator_seconds = self.accelerators * self.epoch_length
         worth = self.index_price * accelerator_seconds * self.price_floor_bps
-        floor = div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
-        if floor > MAX_PRICE:
-            raise Refused("OutOfRange", field="priceFloor", value=floor, min=0, max=MAX_PRICE)
-        return floor
+        return div_up(worth * 10**self.token.decimals, INDEX_UNIT * HOUR * BPS)
 
     def credit_for(self, uptime_bps: int) -> int:
         """The highest credit among the tiers that the uptime falls below; all where nothing ran."""
@@ -529,6 +532,64 @@ class Splitter:
         return set(self.shares).union(*(shares for _, _, shares in self.periods))
 
 
+@dataclass(slots=True)
+class Reserve:
+    """What the bond set aside for an epoch in penalty, and what became of it."""
+
+    amount: int
+    paid: int = 0
+    freed: int = 0
+
+    @property
+    def left(self) -> int:
+        return self.amount - self.paid - self.freed
+
+
+@dataclass(slots=True)
+class Bond:
+    """What stands behind the promise of one capacity, as far as its operator put it up. Stakers
+    have a model of their own, in the tests of the bond.
+
+    `exit` is who asked to take it out and from when on he may.
+    """
+
+    capacity: Capacity
+    deposits: list[int] = field(default_factory=list)
+    withdrawals: list[int] = field(default_factory=list)
+    reserves: dict[int, Reserve] = field(default_factory=dict)
+    exit: tuple[Account, int] | None = None
+
+    @property
+    def part(self) -> int:
+        """What a new penalty can draw on."""
+        set_aside = sum(each.amount - each.freed for each in self.reserves.values())
+        return sum(self.deposits) - sum(self.withdrawals) - set_aside
+
+    @property
+    def held(self) -> int:
+        """All of the capacity's money in the bond."""
+        return self.part + sum(each.left for each in self.reserves.values())
+
+    def reserve(self, epoch: int, wanted: int) -> int:
+        """All that is wanted, or all there is."""
+        reserved = min(wanted, self.part)
+        self.reserves[epoch] = Reserve(reserved)
+        return reserved
+
+    def pay(self, epoch: int, receiver: Account, amount: int) -> None:
+        """Out of an epoch's reserve."""
+        if receiver in (NOBODY, BOND):
+            raise Refused("BadReceiver", receiver=receiver)
+        self.capacity.token.move(BOND, receiver, amount)
+        self.reserves[epoch].paid += amount
+
+    def free(self, epoch: int) -> int:
+        """What is left of an epoch's reserve can be drawn on again."""
+        left = self.reserves[epoch].left
+        self.reserves[epoch].freed += left
+        return left
+
+
 # ------------------------------------------------------------------------------ what can be done
 
 
@@ -544,6 +605,7 @@ class Market:
         self.sets: dict[int, SetModel] = {}
         self.trees: dict[bytes, ReportTree] = {}
         self.splitters: dict[int, Splitter] = {}
+        self.bonds: dict[int, Bond] = {}
         self.refunds: list[Refund] = []
 
     # Reading
@@ -814,7 +876,7 @@ class Market:
         capacity.forfeits.append(lease.deposit - bounty)
         self._refund(capacity, caller, bounty)
         moved = Settlement(lease.funded_to, 0, 0, lease.deposit_epochs)
-        self._stop(lease, lease.funded_to, with_user=True)
+        self._stop(lease, lease.funded_to)
         return moved, bounty
 
     def _check_funded(self, lease: Lease) -> None:
@@ -832,20 +894,21 @@ class Market:
 
     # Ending
 
-    def _stop(self, lease: Lease, stop: int, *, with_user: bool) -> None:
-        """The lease ends at `stop`; one without any epoch left is no more."""
+    def _stop(self, lease: Lease, stop: int) -> None:
+        """The lease, and its use, end at `stop`; one without any epoch left is no more."""
         lease.end = lease.funded_to = stop
         lease.deposit_epochs = 0
-        if with_user:
-            lease.user, lease.expires = NOBODY, 0
+        last = self.capacities[lease.capacity].starts_at(stop) - 1
+        if lease.expires > last:
+            lease.user, lease.expires = (lease.user, last) if last >= self.now else (NOBODY, 0)
         if stop == lease.start:
             self.capacities[lease.capacity].leases.remove(lease)
 
-    def _end(self, lease: Lease, moved: Settlement, *, with_user: bool) -> None:
+    def _end(self, lease: Lease, moved: Settlement) -> None:
         capacity = self.capacities[lease.capacity]
         self._refund(capacity, lease.tenant, moved.refunded * lease.rent_per_epoch)
         capacity.forfeits.append(moved.forfeited * lease.rent_per_epoch)
-        self._stop(lease, moved.end, with_user=with_user)
+        self._stop(lease, moved.end)
 
     def _noticed(self, lease: Lease) -> Settlement:
         """What notice given now would move."""
@@ -887,7 +950,7 @@ class Market:
         if moved.due:
             capacity = self.capacities[lease.capacity]
             self._collect(capacity, caller, moved.due * lease.rent_per_epoch)
-        self._end(lease, moved, with_user=False)
+        self._end(lease, moved)
         return moved
 
     def exit_for_cause(self, caller: Account, lease_id: int) -> Settlement:
@@ -900,7 +963,7 @@ class Market:
             raise Refused("NoCause", lease=lease_id, creditBps=credit_bps)
         self._check_consent(caller, lease, stop)
         moved = lease.ended_for_tenant(stop)
-        self._end(lease, moved, with_user=False)
+        self._end(lease, moved)
         return moved
 
     def preempt(self, caller: Account, lease_id: int) -> Settlement:
@@ -909,7 +972,7 @@ class Market:
         self.owned(caller, lease.capacity)
         self._check_preemptible(lease)
         moved = lease.ended_for_tenant(self._at_once(lease))
-        self._end(lease, moved, with_user=True)
+        self._end(lease, moved)
         return moved
 
     def _check_preemptible(self, lease: Lease) -> None:
@@ -934,7 +997,7 @@ class Market:
         if taken < victim.units:
             victim = self._split_units(victim, taken)
         stood, moved = replace(victim), victim.ended_for_tenant(stop)
-        self._end(victim, moved, with_user=True)
+        self._end(victim, moved)
         return stood, moved
 
     # Splitting and merging
@@ -1040,7 +1103,8 @@ class Market:
         )
         after = (one.end, one.units) == (other.start, other.units) and lease.fully_funded
         short = other.end - one.start <= MAX_LEASE_EPOCHS
-        return alike and (beside or (after and short))
+        owes = part.has_evicted and part.start >= self.earliest(self.capacities[part.capacity])
+        return alike and (beside or (after and short and not owes))
 
     # Using
 
@@ -1261,7 +1325,7 @@ class Market:
         units = capacity.units_leased(epoch)
         if not units or self.penalties_of(capacity, epoch)[0] is Penalties.WAIVED:
             return
-        reserved = self.bond.reserve(capacity.id, epoch, units * capacity.penalty_per_unit)
+        reserved = self.bonds[capacity.id].reserve(epoch, units * capacity.penalty_per_unit)
         capacity.penalties[epoch] = Penalty(units, reserved)
 
     def add_penalty(self, report: Report) -> None:
@@ -1306,7 +1370,7 @@ class Market:
                 state=int(state),
                 heldUntil=until,
             )
-        self.bond.pay(capacity.id, epoch, receiver, amount)
+        self.bonds[capacity.id].pay(epoch, receiver, amount)
         lease.punished |= {epoch}
         return amount
 
@@ -1321,7 +1385,7 @@ class Market:
         if not waived and self.now < until:
             raise Refused("StillClaimable", capacity=capacity_id, epoch=epoch, claimableUntil=until)
         penalty.freed = True
-        return self.bond.free(capacity_id, epoch)
+        return self.bonds[capacity_id].free(epoch)
 
     def trim(self, capacity_id: int, to: int) -> None:
         """Says that nothing is leased from an epoch on."""
@@ -1338,6 +1402,67 @@ class Market:
                 used=leased_to if used is None else used,
             )
         capacity.leased_to = to
+
+    # The bond
+
+    def deposit_bond(self, payer: Account, capacity_id: int, amount: int) -> None:
+        """Anyone may stand by a capacity; what is paid in belongs to its deed."""
+        capacity = self.capacity(capacity_id)
+        if not amount:
+            raise Refused("ZeroAmount")
+        if not capacity.token.can_move(payer, BOND, amount):
+            raise Refused("TransferFromFailed")
+        capacity.token.move(payer, BOND, amount)
+        self.bonds[capacity_id].deposits.append(amount)
+
+    def request_exit(self, caller: Account, capacity_id: int) -> None:
+        """The operator says that he will take his part out."""
+        self.owned(caller, capacity_id)
+        bond = self.bonds[capacity_id]
+        if bond.exit is None or bond.exit[0] != caller:
+            bond.exit = caller, self.now + EXIT_DELAY
+
+    def cancel_exit(self, caller: Account, capacity_id: int) -> None:
+        bond = self.bonds.get(capacity_id)
+        if bond is None or bond.exit is None or bond.exit[0] != caller:
+            raise Refused("NoExitRequest", capacity=capacity_id, caller=caller)
+        bond.exit = None
+
+    def withdraw_bond(
+        self, caller: Account, capacity_id: int, amount: int, receiver: Account
+    ) -> None:
+        """The operator takes it out, once nothing can come of what was leased."""
+        capacity, bond = self.owned(caller, capacity_id), self.bonds[capacity_id]
+        if not amount:
+            raise Refused("ZeroAmount")
+        if bond.exit is None or bond.exit[0] != caller:
+            raise Refused("NoExitRequest", capacity=capacity_id, caller=caller)
+        exitable_at = bond.exit[1]
+        if self.now < exitable_at:
+            raise Refused("ExitNotReady", capacity=capacity_id, exitableAt=exitable_at)
+        self._check_over(capacity)
+        if amount > bond.part:
+            raise Refused("NotEnough", asked=amount, available=bond.part)
+        if receiver in (NOBODY, BOND):
+            raise Refused("BadReceiver", receiver=receiver)
+        capacity.token.move(BOND, receiver, amount)
+        bond.withdrawals.append(amount)
+
+    def _check_over(self, capacity: Capacity) -> None:
+        """All that was leased is settled, and past its penalties."""
+        last = capacity.leased_to - 1
+        if last < 0:
+            return
+        if capacity.next_epoch <= last:
+            raise Refused(
+                "NotSettled",
+                capacity=capacity.id,
+                settledTo=capacity.next_epoch,
+                needed=capacity.leased_to,
+            )
+        deadline = self.penalty_deadline_of(capacity, last)
+        if self.now < deadline:
+            raise Refused("PenaltyPossible", capacity=capacity.id, epoch=last, deadline=deadline)
 
     # Paying out
 
@@ -1405,12 +1530,16 @@ class Market:
     # Sharing revenue
 
     def transfer_shares(self, capacity_id: int, holder: Account, to: Account, amount: int) -> None:
-        """Shares change hands; what they earned until now stays with who held them."""
+        """Shares change hands; what they earned until now stays with who held them, what nobody had
+        found included."""
         splitter = self.splitters[capacity_id]
         if to in (NOBODY, splitter.account):
             raise Refused("BadReceiver", receiver=to)
         if splitter.shares.get(holder, 0) < amount:
             raise Refused("InsufficientBalance")
+        if not amount or to == holder:
+            return
+        self.sync(capacity_id)
         since = splitter.periods[-1][1] if splitter.periods else 0
         splitter.periods.append((since, splitter.index, dict(splitter.shares)))
         splitter.shares[holder] = splitter.shares.get(holder, 0) - amount

@@ -65,10 +65,11 @@ class Term(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """A fixed share of a capacity's revenue, before its shares."""
+    """A part of a capacity's revenue before its shares; a fixed one stays whoever holds those."""
 
     recipient: Any
     bps: int
+    is_fixed: bool = False
 
 
 class CapacityConfig(NamedTuple):

@@ -119,7 +119,7 @@ class WindowModel:
     # ---- What it answers ------------------------------------------------------------------------
 
     def standing(self) -> tuple[bytes, int]:
-        """What `standingOf` answers."""
+        """What `standingRootOf` answers."""
         root = self.root.statement.root[:ROOT_BYTES] if self.root else bytes(ROOT_BYTES)
         return (root, self.final_at)
 

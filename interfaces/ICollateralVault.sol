@@ -209,6 +209,8 @@ interface ICollateralVault {
     error BeyondLtv(uint256 debt, uint256 limit);
     /// @dev The oracle does not know what the collateral is worth.
     error ValueUnknown(address collateral);
+    /// @dev The splitter pays dividends in other tokens too, which positions do not count.
+    error OtherDividends(address collateral);
     /// @dev The splitter does not say what it owes, so the position cannot be judged fairly.
     error DividendsUnknown(address collateral);
     /// @dev The splitter does not pay what it owes, so the position cannot be liquidated fairly.
@@ -250,6 +252,7 @@ interface ICollateralVault {
     function accrue() external;
 
     /// @notice Pledges the caller's shares; their later dividends go to his debt.
+    /// @dev Only shares that pay dividends in the stablecoin alone: a position counts no others.
     function pledge(address collateral, uint256 shares) external;
 
     /// @notice Takes the caller's shares out. With a debt, only as far as the borrow LTV allows.

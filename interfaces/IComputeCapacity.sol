@@ -346,7 +346,8 @@ interface IComputeCapacity {
 
     /// @notice What a lease of `units` for epochs [start, end) would be signed on now. Reverts unless
     /// the term is active. The rent is the price, by the module if there is one, times the term's
-    /// `priceBps`, rounded up, and at least the price floor. It is 0 where a module cannot be asked,
+    /// `priceBps`, rounded up, and at least the price floor. An index so high that it would exceed
+    /// 5 × 2^82 is refused with `OutOfRange`. The rent is 0 where a module cannot be asked,
     /// since start is not below end or end lies beyond the lifetime: nothing can be signed there.
     function offerOf(
         uint256 capacity,

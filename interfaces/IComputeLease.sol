@@ -80,7 +80,8 @@ interface IComputeLease is ILeaseEdits, ILeaseSettlement {
     ) external;
 
     /// @notice keccak256(abi.encode(leaseOf(leaseId), userOf(leaseId), userExpires(leaseId))), the user
-    /// and his expiry as 0 once expired: all of a lease that a holder could change before a sale.
+    /// and his expiry as 0 once expired: all of a lease that a holder could change before a sale, but
+    /// for the penalties that he claims (see `claimableOf`).
     function stateOf(uint256 leaseId) external view returns (bytes32);
 
     // ------------------------------------------------------------------ paying out

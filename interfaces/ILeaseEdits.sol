@@ -47,12 +47,15 @@ interface ILeaseEdits is ILeaseTypes {
     /// and user, either side by side (same epochs, funding and deposit: the units add up) or one
     /// after the other (same units; `part` starts where `leaseId` ends, fully funded). Holder or
     /// approved of both. Accrued credit of both goes into the holder's refund first.
+    /// @dev Not after another lease while `part` still owes its first epoch for having evicted: the
+    /// whole would owe an earlier one.
     function merge(uint256 leaseId, uint256 part) external;
 
     /// @notice ERC-4907: lets `user` use the lease up to and including the second `expires`. Holder or
     /// approved only.
     /// @dev As ERC-7432 wants it: survives transfer, split and merger, and nobody but the user can end
-    /// it before, not even by ending the lease. Preemption, eviction and lapse end it with the lease.
+    /// it before, not even by ending the lease. Preemption, eviction and lapse end it with the lease,
+    /// whose last second is then its last.
     function setUser(uint256 tokenId, address user, uint64 expires) external;
 
     /// @notice Gives up the right to use the lease. Its user only.

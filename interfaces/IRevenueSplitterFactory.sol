@@ -17,8 +17,7 @@ interface IRevenueSplitterFactory {
     /// @param capacity The capacity; its payee must be the address that `predict` says.
     /// @param supply Shares, 1 … 10^27, all minted at once and never again.
     /// @param holder First holder of all shares.
-    /// @param legs Up to 7 fixed parts before the shares, together at most 8,000 bps, each at least
-    /// 1.
+    /// @param legs Up to 7 parts before the shares, together at most 8,000 bps, each at least 1.
     /// @param maxProtocolBps The most that the caller lets the protocol take, in bps.
     struct SplitterConfig {
         uint256 capacity;
@@ -47,21 +46,20 @@ interface IRevenueSplitterFactory {
     /// @param bps The protocol's part of the revenue of splitters made from now on.
     /// @param recipient Who may claim it.
     event ProtocolLegSet(uint256 bps, address recipient);
+    /// @param token The token.
+    /// @param allowed Whether splitters may make it a dividend token from now on.
+    event DividendTokenSet(address indexed token, bool allowed);
 
-    /// @dev An address that must be set is zero.
+    /// @dev An address that must be set is zero; a token that must be a contract is none.
     error BadAddress(bytes32 field, address value);
     /// @dev The supply must be 1 … `max`.
     error SupplyOutOfRange(uint256 supply, uint256 max);
-    /// @dev More legs than `max`, besides the protocol's.
-    error TooManyLegs(uint256 count, uint256 max);
-    /// @dev A leg of 0 bps.
-    error EmptyLeg(uint256 leg);
-    /// @dev The legs take `bps` together, more than `max`.
-    error LegsTakeTooMuch(uint256 bps, uint256 max);
     /// @dev The protocol takes `bps`, more than `max`.
     error ProtocolTakesTooMuch(uint256 bps, uint256 max);
     /// @dev The capacity's revenue goes to `payee`, not to the splitter that would be made.
     error NotPayee(uint256 capacity, address splitter, address payee);
+    /// @dev It is there already.
+    error AlreadyCreated(address splitter);
 
     /// @notice Makes the splitter of a capacity that already names it as its payee. Whoever is to
     /// make it is part of its address, so nobody else can. Prefer the registrar, which does both.
@@ -71,6 +69,12 @@ interface IRevenueSplitterFactory {
     /// @notice Sets the protocol's part of the revenue of new splitters: at most 1,000 bps. Owner
     /// only.
     function setProtocolLeg(uint256 bps, address recipient) external;
+
+    /// @notice Lets splitters pay dividends in a token besides their stablecoin, or lets no more of
+    /// them begin. Owner only. Those that have admitted it keep it.
+    /// @dev It must move exactly what it says and never change a balance by itself: no fees on
+    /// transfer, no rebasing.
+    function setDividendToken(address token, bool allowed) external;
 
     /// @notice Where `create`, called by `creator`, would put a splitter.
     function predict(
@@ -84,6 +88,9 @@ interface IRevenueSplitterFactory {
     /// as its payee, for good.
     function isSplitter(address account) external view returns (bool);
 
+    /// @notice Whether a splitter may make `token` a dividend token now.
+    function isDividendToken(address token) external view returns (bool);
+
     /// @notice The protocol's part of the revenue of splitters made now.
     function protocolLeg() external view returns (IRevenueSplitter.Leg memory);
 
@@ -92,7 +99,4 @@ interface IRevenueSplitterFactory {
 
     /// @notice The lease engine that owes splitters their rent.
     function LEASE() external view returns (IComputeLease);
-
-    /// @notice The code that all splitters share.
-    function IMPLEMENTATION() external view returns (address);
 }

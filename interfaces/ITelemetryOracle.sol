@@ -312,7 +312,7 @@ interface ITelemetryOracle {
     /// @dev Reports may be shown while `finalAt` ≤ now < (window + 1) × `windowLength` + `revealSpan`.
     /// @return root The first 216 bits of the root.
     /// @return finalAt Unix time from which it is final; until then it may be vetoed.
-    function standingOf(
+    function standingRootOf(
         uint256 setId,
         uint256 window
     ) external view returns (bytes27 root, uint40 finalAt);

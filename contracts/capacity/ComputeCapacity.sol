@@ -23,6 +23,9 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     /// @dev Index prices carry 8 decimals (AggregatorV3 convention) and are per accelerator-hour.
     uint256 internal constant INDEX_UNIT = 1e8;
     uint256 internal constant MAX_PRICE = 1 << 82;
+    uint256 internal constant MAX_PRICE_BPS = 5 * BPS;
+    /// @dev No price and no index lifts a rent above it: the lease engine's sums rest on that.
+    uint256 internal constant MAX_RENT = (MAX_PRICE * MAX_PRICE_BPS) / BPS;
     uint256 internal constant MAX_ACTIVE_TERMS = 8;
     uint256 internal constant MAX_TERMS = 255;
     uint256 internal constant MAX_LEASE_EPOCHS = 4096;
@@ -383,7 +386,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     function _addTerm(uint256 capacity, Term calldata conditions) internal returns (uint256 term) {
         _checkRange("minEpochs", conditions.minEpochs, 1, MAX_LEASE_EPOCHS);
         _checkRange("maxEpochs", conditions.maxEpochs, conditions.minEpochs, MAX_LEASE_EPOCHS);
-        _checkRange("priceBps", conditions.priceBps, 1, 5 * BPS);
+        _checkRange("priceBps", conditions.priceBps, 1, MAX_PRICE_BPS);
         _checkRange("noticeEpochs", conditions.noticeEpochs, 0, MAX_LEASE_EPOCHS);
         _checkRange("depositEpochs", conditions.depositEpochs, 0, MAX_LEASE_EPOCHS);
 
@@ -442,9 +445,8 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         }
         offer.rent = price.mulDivUp(slot.priceBps, BPS);
         if (desk.priceFloorBps != 0) {
-            uint256 floor = priceFloorOf(capacity);
-            _checkRange("priceFloor", floor, 0, MAX_PRICE);
-            offer.rent = FixedPointMathLib.max(offer.rent, floor);
+            offer.rent = FixedPointMathLib.max(offer.rent, priceFloorOf(capacity));
+            _checkRange("rent", offer.rent, 1, MAX_RENT);
         }
     }
 

@@ -108,6 +108,8 @@ contract CollateralVault is LendingPool {
         // Check
         require(shares != 0, ZeroAmount());
         Collateral storage listed = _listed(collateral);
+        // While shares lie here nobody else holds all, so no token can be added.
+        require(IRevenueSplitter(collateral).tokenCount() == 1, OtherDividends(collateral));
 
         // Interaction first: the index is read when the shares are here, so that no dividend from
         // before is ever counted. The splitter is known code and calls nobody.

@@ -214,10 +214,8 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         uint256 refunded = moved.refunded * rate;
         _refund(capacity, stablecoin, _ownerOf(leaseId), refunded);
 
-        // Nobody uses what was taken away, or never began.
-        bool byTenant = ending == Ending.TERMINATED || ending == Ending.EXITED;
-        if (!byTenant || moved.end == signed.start) _removeUser(leaseId);
         if (moved.end == signed.start) {
+            _removeUser(leaseId);
             delete _leases[leaseId];
             _burn(leaseId);
         } else {
@@ -225,6 +223,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
             signed.fundedTo = uint32(moved.end);
             signed.depositEpochs = 0;
             _write(leaseId, signed);
+            _endUse(leaseId, _levelAt(capacity).startOf(moved.end) - 1);
             emit MetadataUpdate(leaseId);
         }
         emit LeaseEnded(leaseId, ending, moved.end, collected, refunded, forfeited);
@@ -336,6 +335,9 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
             signed.units += other.units; // both lie in one calendar, below 2^15
             flags |= _getExtraData(part);
         } else {
+            // What `part` owes for having evicted is its own first epoch, not that of the whole.
+            bool owes = _getExtraData(part) == HAS_EVICTED && other.start >= earliest;
+            require(!owes, NotMergeable(leaseId, part));
             _joinClaims(leaseId, part, other);
             signed.depositEpochs = _mergedDeposit(capacity, signed, other);
             signed.end = other.end;
@@ -527,6 +529,16 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
     function _grant(uint256 leaseId, address user, uint64 expires) internal {
         _uses[leaseId] = Use({user: user, expires: expires});
         emit UpdateUser(leaseId, user, expires);
+    }
+
+    /// @dev The use ends with the lease and no sooner: else a holder could take it away by evicting
+    /// himself at some later epoch.
+    /// @param last The lease's last second, not before `origin` − 1.
+    function _endUse(uint256 leaseId, uint256 last) internal {
+        Use memory use = _uses[leaseId];
+        if (use.expires <= last) return;
+        if (last < block.timestamp) _removeUser(leaseId);
+        else _grant(leaseId, use.user, uint64(last)); // below `expires`
     }
 
     function _removeUser(uint256 leaseId) internal {

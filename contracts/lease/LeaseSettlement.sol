@@ -3,7 +3,6 @@ pragma solidity ^0.8.24;
 
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {ERC721} from "solady/tokens/ERC721.sol";
 import {CallContextChecker} from "solady/utils/CallContextChecker.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
@@ -69,12 +68,24 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         _requireAllShown(reports, proof, proofFlags);
 
         for (uint256 i; i < reports.length; ++i) {
-            ITelemetryOracle.Report calldata report = reports[i];
-            uint256 capacity = report.capacity;
-            uint256 next = _ledgers[capacity].nextEpochOf();
-            if (report.epoch < next) continue;
-            if (report.epoch == next) _closeReported(capacity, _levels[capacity], report);
-            else if (!_records[capacity][report.epoch].shown) _record(capacity, report);
+            _settleOne(reports[i]);
+        }
+    }
+
+    /// @dev A report that has been proved: closes its epoch, or keeps the report until its turn.
+    function _settleOne(ITelemetryOracle.Report calldata report) internal {
+        (uint256 capacity, uint256 epoch) = (report.capacity, report.epoch);
+        Ledger ledger = _ledgers[capacity];
+        uint256 next = ledger.nextEpochOf();
+        if (epoch == next) {
+            Level level = _levels[capacity];
+            if (report.uptimeBps < level.healthyBpsOf() || report.curtailed) {
+                _closeReported(capacity, level, report);
+            } else {
+                _closeHealthy(capacity, level, ledger, report);
+            }
+        } else if (epoch > next && !_records[capacity][epoch].shown) {
+            _record(capacity, report);
         }
     }
 
@@ -186,16 +197,25 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         bytes32[] calldata proof,
         bool[] calldata proofFlags
     ) internal {
-        bytes32[] memory leaves = new bytes32[](reports.length);
         (uint256 setId, uint256 window) = _placeOf(reports[0]);
-        for (uint256 i; i < reports.length; ++i) {
-            (uint256 ownSet, uint256 ownWindow) = _placeOf(reports[i]);
-            require(ownSet == setId && ownWindow == window, OtherWindow(i, ownSet, ownWindow));
-            leaves[i] = ReportLeaf.hash(reports[i]);
-        }
+        bytes32[] memory leaves = _leavesOf(reports, setId, window);
         bytes27 root = _openRoot(_levels[reports[0].capacity], window);
         bytes32 found = MerkleProof.processMultiProofCalldata(proof, proofFlags, leaves);
         require(bytes27(found) == root, NotAllInRoot(setId, window));
+    }
+
+    function _leavesOf(
+        ITelemetryOracle.Report[] calldata reports,
+        uint256 setId,
+        uint256 window
+    ) internal returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](reports.length);
+        for (uint256 i; i < reports.length; ++i) {
+            ITelemetryOracle.Report calldata report = reports[i];
+            (uint256 ownSet, uint256 ownWindow) = _placeOf(report);
+            require(ownSet == setId && ownWindow == window, OtherWindow(i, ownSet, ownWindow));
+            leaves[i] = ReportLeaf.hash(report);
+        }
     }
 
     /// @dev The set and window that a report is of, which must be a reading of one of its capacity's
@@ -234,6 +254,18 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         if (inPenalty) _punish(capacity, epoch, level, faults.penaltyPerUnit);
         uint256 creditBps = SlaSchedule.creditFor(faults.tiers, uptimeBps);
         _close(capacity, report, creditBps, inPenalty, ITelemetryOracle.Status.REPORTED);
+    }
+
+    function _closeHealthy(
+        uint256 capacity,
+        Level level,
+        Ledger ledger,
+        ITelemetryOracle.Report calldata report
+    ) internal {
+        (uint256 epoch, uint256 uptimeBps) = (report.epoch, report.uptimeBps);
+        (uint256 loadBps, uint256 energyWh) = (report.loadBps, report.energyWh);
+        _read(capacity, level, epoch, uptimeBps, loadBps, energyWh);
+        _closeHealthy(capacity, epoch, ledger, uptimeBps, loadBps, energyWh);
     }
 
     /// @dev Closes the epoch for all leases of the capacity at once. No token moves. An epoch without

@@ -55,7 +55,7 @@ abstract contract Settling is LeaseBook {
 
     function _finalRoot(uint256 setId, uint256 window) internal view returns (bytes27 root) {
         uint40 finalAt;
-        (root, finalAt) = TELEMETRY.standingOf(setId, window);
+        (root, finalAt) = TELEMETRY.standingRootOf(setId, window);
         require(root != 0, NoRoot(setId, window));
         require(block.timestamp >= finalAt, RootNotFinal(setId, window, finalAt));
     }

@@ -16,7 +16,7 @@ contract IndexPricing is IIndexPricing, PricingModule {
 
     uint256 internal constant MAX_MARKUP_BPS = 5 * BPS;
     /// @dev The most that `IPricing` allows.
-    uint256 internal constant MAX_PRICE = 1 << 85;
+    uint256 internal constant MAX_PRICE = 1 << 82;
 
     mapping(uint256 capacity => Link) internal _links;
 

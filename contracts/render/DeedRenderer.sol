@@ -65,11 +65,11 @@ contract DeedRenderer is IDeedRenderer {
         facts.attested = deeds.attestedUnits(capacity);
         facts.watts =
             (uint256(facts.config.units) * facts.config.wattsPerUnit * facts.config.pueBps) / BPS;
-        _addState(facts, deeds.isOpen(capacity));
+        _addState(facts, deeds.isOpen(capacity), block.timestamp < deeds.pausedUntil(capacity));
         _addWords(facts, deeds);
     }
 
-    function _addState(Facts memory facts, bool open) internal view {
+    function _addState(Facts memory facts, bool open, bool paused) internal view {
         uint256 origin = facts.config.origin;
         facts.endsAt = EpochClock.startOf(
             origin,
@@ -79,8 +79,9 @@ contract DeedRenderer is IDeedRenderer {
         uint256 now_ = FixedPointMathLib.clamp(block.timestamp, origin, facts.endsAt);
         facts.runBps = ((now_ - origin) * BPS) / (facts.endsAt - origin);
         if (now_ == facts.endsAt) (facts.state, facts.colour) = ("ENDED", Card.GREY);
-        else if (open) (facts.state, facts.colour) = ("OPEN", Card.GREEN);
-        else (facts.state, facts.colour) = ("CLOSED", Card.AMBER);
+        else if (!open) (facts.state, facts.colour) = ("CLOSED", Card.AMBER);
+        else if (paused) (facts.state, facts.colour) = ("PAUSED", Card.AMBER);
+        else (facts.state, facts.colour) = ("OPEN", Card.GREEN);
     }
 
     function _addWords(Facts memory facts, IComputeCapacity deeds) internal view {

@@ -3,84 +3,99 @@ pragma solidity ^0.8.24;
 
 import {ERC20} from "solady/tokens/ERC20.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {LibClone} from "solady/utils/LibClone.sol";
 import {LibString} from "solady/utils/LibString.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IComputeLease} from "interfaces/IComputeLease.sol";
 import {IRevenueSplitter} from "interfaces/IRevenueSplitter.sol";
+import {IRevenueSplitterFactory} from "interfaces/IRevenueSplitterFactory.sol";
+import {Books} from "./Books.sol";
+import {DividendShares} from "./DividendShares.sol";
+import {LegList} from "./LegList.sol";
 
 /// @title The revenue of one capacity, split
-/// @notice See IRevenueSplitter for the whole documentation.
-/// @dev A clone; what is its own for good (`Self`) stands behind its code.
-contract RevenueSplitter is IRevenueSplitter, ERC20 {
+/// @notice See IRevenueSplitter for the whole documentation. The shares are in `DividendShares`.
+contract RevenueSplitter is DividendShares {
     using FixedPointMathLib for uint256;
     using LibString for uint256;
     using SafeCastLib for uint256;
     using SafeTransferLib for address;
 
     uint256 internal constant BPS = 1e4;
+    uint256 internal constant MAX_EXTRA_TOKENS = 3;
+    /// @dev With the protocol's leg there are never more than 8, and shares get at least a tenth.
+    uint256 internal constant MAX_OWN_LEGS = 7;
+    uint256 internal constant MAX_OWN_LEGS_BPS = 8000;
 
-    /// @dev What never changes, ABI-encoded behind the clone's code by the factory.
-    struct Self {
-        uint256 capacity;
-        address stablecoin;
-        uint256 supply;
+    enum Kind {
+        OWN,
+        FIXED,
+        PROTOCOL,
+        ENDED
     }
 
-    /// @dev What every entry point reads: one word. `direct` is the revenue that came by plain
-    /// transfer; the rest is what the lease engine says.
-    struct Books {
-        uint120 paid;
-        uint120 direct;
-        uint16 sharesBps;
-    }
-
+    /// @dev One word.
     struct LegAccount {
         address recipient;
         uint16 bps;
-        uint256 paid;
+        Kind kind;
+    }
+
+    /// @dev What a leg has got of one token: one word. `base` is, of a leg that earns, the revenue
+    /// from before it; of one that has ended, all that it was ever due.
+    struct LegBooks {
+        uint128 base;
+        uint128 paid;
     }
 
     /// @inheritdoc IRevenueSplitter
     address public immutable FACTORY;
     /// @inheritdoc IRevenueSplitter
     IComputeLease public immutable LEASE;
+    /// @inheritdoc IRevenueSplitter
+    uint256 public immutable CAPACITY_ID;
+    /// @inheritdoc IRevenueSplitter
+    address public immutable STABLECOIN;
 
-    Books internal _books;
-    LegAccount[] internal _legs;
-
-    /// @dev What a holder is due, times the supply, is shares × index + correction: exact, whatever
-    /// moved in between. With b(I) the shares held when the index stood at I, all that was ever due
-    /// is ∫ b dI / supply, and correction = ∫ b dI − paid × supply − shares × index. The integral
-    /// lies in 0 … supply × index and payments never exceed it, so |correction| ≤ supply × index;
-    /// the supply is below 2^90 and revenue below 2^121 (120 bits here and in the engine).
-    mapping(address holder => int256) internal _corrections;
+    /// @dev By token: the stablecoin at 0, the others from 1.
+    Books[4] internal _books;
+    address[3] internal _extraTokens;
+    LegList internal _legList;
+    mapping(uint256 leg => LegAccount) internal _legs;
+    mapping(uint256 leg => mapping(uint256 token => LegBooks)) internal _legBooks;
+    /// @dev By token: what all shares are due beyond revenue × sharesBps of now, times 10^4, from
+    /// times when the legs took another part. Read only once the legs have changed.
+    mapping(uint256 token => int256) internal _carried;
 
     /// @notice Safety rests on: the factory keeps its bounds; the engine's `earnedOf` never falls,
-    /// and it counts a release before it moves the money; the stablecoin moves exactly what it
-    /// says. Liveness rests on: the stablecoin lets the engine and this contract pay.
+    /// and it counts a release before it moves the money; dividend tokens move exactly what they
+    /// say. Liveness rests on: a token lets the engine and this contract pay.
     /// @param lease The engine that owes the rent of all capacities.
-    constructor(IComputeLease lease) {
+    /// @param capacity Whose revenue this is.
+    /// @param stablecoin What the capacity settles in.
+    /// @param supply Shares, 1 … 10^27.
+    constructor(
+        IComputeLease lease,
+        uint256 capacity,
+        address stablecoin,
+        uint256 supply
+    ) DividendShares(supply) {
         FACTORY = msg.sender;
         LEASE = lease;
+        CAPACITY_ID = capacity;
+        STABLECOIN = stablecoin;
     }
 
     /// @inheritdoc IRevenueSplitter
-    function initialize(address holder, Leg[] calldata newLegs) external {
+    function initialize(address holder, Leg[] calldata own, Leg calldata protocol) external {
         require(msg.sender == FACTORY, NotFactory(msg.sender));
         _requireReceiver(holder);
 
-        uint256 bps;
-        for (uint256 i; i < newLegs.length; ++i) {
-            Leg calldata leg = newLegs[i];
-            _requireReceiver(leg.recipient);
-            bps += leg.bps;
-            _legs.push(LegAccount({recipient: leg.recipient, bps: leg.bps, paid: 0}));
-        }
-        _books.sharesBps = uint16(BPS - bps); // at most 10^4
-        // Without a correction: revenue from before the splitter was made is the first holder's.
-        _mint(holder, _self().supply);
+        LegList list = _addOwnLegs(_legList, own);
+        if (protocol.bps != 0) list = _addLeg(list, protocol, Kind.PROTOCOL);
+        _legList = list;
+        _books[0] = _books[0].withSharesBps(_sharesBps(list));
+        _mintAll(holder);
     }
 
     // ------------------------------------------------------------------ paying out
@@ -95,40 +110,167 @@ contract RevenueSplitter is IRevenueSplitter, ERC20 {
         return _claim(holder, holder);
     }
 
-    function _claim(address holder, address to) internal returns (uint256 amountDown) {
-        _requireReceiver(to);
-        Self memory self = _self();
-        Books memory books = _books;
-        amountDown = _dueDown(self, holder, _indexDown(self, books));
-        if (amountDown == 0) return 0;
-
-        _corrections[holder] -= int256(amountDown * self.supply);
-        emit DividendClaimed(holder, to, amountDown);
-        _pay(self, books, to, amountDown);
+    /// @inheritdoc IRevenueSplitter
+    function claimToken(address token, address to) external returns (uint256 amount) {
+        return _claimOne(_placeOf(token), msg.sender, to);
     }
 
     /// @inheritdoc IRevenueSplitter
-    function claimLeg(uint256 leg, address to) external returns (uint256 amountDown) {
-        LegAccount storage account = _ownLeg(leg);
+    function claimTokenFor(address token, address holder) external returns (uint256 amount) {
+        return _claimOne(_placeOf(token), holder, holder);
+    }
+
+    function _claim(address holder, address to) internal returns (uint256 amount) {
+        Books books = _books[0];
+        amount = _claimCoin(books, holder, to);
+        for (uint256 token = books.extraTokens(); token != 0; --token) {
+            _claimExtra(token, holder, to);
+        }
+    }
+
+    function _claimOne(
+        uint256 token,
+        address holder,
+        address to
+    ) internal returns (uint256 amount) {
+        if (token == 0) return _claimCoin(_books[0], holder, to);
+        return _claimExtra(token, holder, to);
+    }
+
+    function _claimCoin(
+        Books books,
+        address holder,
+        address to
+    ) internal returns (uint256 amountDown) {
+        unchecked {
+            // Check
+            _requireReceiver(to);
+            uint256 index = _indexDown(0, books, _coinReceived(books));
+            uint256 account = _accounts[holder];
+            uint256 parts = _partsDue(holder, account, index);
+            amountDown = parts.rawDiv(SUPPLY);
+            if (amountDown == 0) return 0;
+
+            // Effect
+            _write(holder, account & MASK, parts - amountDown * SUPPLY, index);
+        }
+        emit DividendClaimed(holder, to, amountDown);
+        _payCoin(books, to, amountDown);
+    }
+
+    function _claimExtra(
+        uint256 token,
+        address holder,
+        address to
+    ) internal returns (uint256 amountDown) {
+        // Check
         _requireReceiver(to);
-        Self memory self = _self();
-        Books memory books = _books;
-        amountDown = _legDueDown(account, _received(self, books));
+        amountDown = _extraDueDown(token, holder);
         if (amountDown == 0) return 0;
 
-        account.paid += amountDown;
-        emit LegClaimed(leg, to, amountDown);
-        _pay(self, books, to, amountDown);
+        // Effect
+        unchecked {
+            _corrections[token][holder] -= int256(amountDown * SUPPLY);
+        }
+        emit TokenDividendClaimed(_tokenAt(token), holder, to, amountDown);
+        _payExtra(token, to, amountDown);
+    }
+
+    /// @inheritdoc IRevenueSplitter
+    function claimLeg(uint256 leg, address to) external returns (uint256 amount) {
+        amount = _claimLegOne(0, leg, to);
+        uint256 extraTokens = _books[0].extraTokens();
+        for (uint256 token = 1; token <= extraTokens; ++token) _claimLegOne(token, leg, to);
+    }
+
+    /// @inheritdoc IRevenueSplitter
+    function claimLegToken(
+        address token,
+        uint256 leg,
+        address to
+    ) external returns (uint256 amount) {
+        return _claimLegOne(_placeOf(token), leg, to);
+    }
+
+    function _claimLegOne(
+        uint256 token,
+        uint256 leg,
+        address to
+    ) internal returns (uint256 amountDown) {
+        // Check
+        LegAccount storage account = _ownLeg(leg);
+        _requireReceiver(to);
+        amountDown = _legDueDown(token, leg, account);
+        if (amountDown == 0) return 0;
+
+        // Effect
+        _legBooks[leg][token].paid += uint128(amountDown); // below 9/10 of 2^129
+        if (token == 0) {
+            emit LegClaimed(leg, to, amountDown);
+            _payCoin(_books[0], to, amountDown);
+        } else {
+            emit TokenLegClaimed(_tokenAt(token), leg, to, amountDown);
+            _payExtra(token, to, amountDown);
+        }
     }
 
     /// @dev The balance only tells whether there is a need to pull, never what is owed. The engine
     /// is asked in need only, so that what is here can be claimed whatever becomes of it.
-    function _pay(Self memory self, Books memory books, address to, uint256 amount) internal {
-        books.paid = (books.paid + amount).toUint120();
-        _books = books;
-        if (self.stablecoin.balanceOf(address(this)) < amount) LEASE.release(self.capacity);
-        self.stablecoin.safeTransfer(to, amount);
+    function _payCoin(Books books, address to, uint256 amount) internal {
+        _books[0] = books.addPaid(amount);
+        // Interaction
+        if (STABLECOIN.balanceOf(address(this)) < amount) LEASE.release(CAPACITY_ID);
+        STABLECOIN.safeTransfer(to, amount);
     }
+
+    function _payExtra(uint256 token, address to, uint256 amount) internal {
+        _books[token] = _books[token].addPaid(amount);
+        // Interaction
+        _tokenAt(token).safeTransfer(to, amount);
+    }
+
+    // ------------------------------------------------------------------ taking in
+
+    /// @inheritdoc IRevenueSplitter
+    function sync(address token) external returns (uint256 amount) {
+        uint256 place = _placeOf(token);
+        if (place != 0) return _syncExtra(place);
+        (, uint256 released) = LEASE.revenueOf(CAPACITY_ID);
+        (, amount) = _find(0, STABLECOIN, released);
+    }
+
+    function _accrue() internal override returns (uint256 index, uint256 extraTokens) {
+        (uint256 earned, uint256 released) = LEASE.revenueOf(CAPACITY_ID);
+        (Books books, ) = _find(0, STABLECOIN, released);
+        extraTokens = books.extraTokens();
+        for (uint256 token = 1; token <= extraTokens; ++token) _syncExtra(token);
+        index = _indexDown(0, books, earned + books.direct());
+    }
+
+    function _syncExtra(uint256 token) internal returns (uint256 amount) {
+        (, amount) = _find(token, _tokenAt(token), 0);
+    }
+
+    /// @dev Counts what came by plain transfer. All that ever came in is here or has been paid out.
+    /// What was paid may exceed what has been counted as come in, if it was taken from money that is
+    /// found only now. A token that does not answer has nothing here.
+    /// @param released What the lease engine moved here.
+    function _find(
+        uint256 token,
+        address account,
+        uint256 released
+    ) internal returns (Books books, uint256 amount) {
+        books = _books[token];
+        uint256 cameIn = account.balanceOf(address(this)) + books.paid();
+        amount = cameIn.zeroFloorSub(released + books.direct()).min(books.room());
+        if (amount == 0) return (books, 0);
+
+        books = books.addDirect(amount);
+        _books[token] = books;
+        emit Synced(account, amount);
+    }
+
+    // ------------------------------------------------------------------ setting up
 
     /// @inheritdoc IRevenueSplitter
     function moveLeg(uint256 leg, address to) external {
@@ -138,129 +280,295 @@ contract RevenueSplitter is IRevenueSplitter, ERC20 {
         emit LegMoved(leg, msg.sender, to);
     }
 
-    // ------------------------------------------------------------------ taking in
-
     /// @inheritdoc IRevenueSplitter
-    function sync() external returns (uint256 amount) {
-        Self memory self = _self();
-        Books memory books = _books;
-        (, uint256 released) = LEASE.revenueOf(self.capacity);
-        // All that ever came in is here or has been paid out. What was paid may exceed what has
-        // been counted as come in, if it was taken from money that is found only now.
-        uint256 cameIn = self.stablecoin.balanceOf(address(this)) + books.paid;
-        amount = cameIn.zeroFloorSub(released + books.direct);
-        if (amount == 0) return 0;
+    function changeLegs(Leg[] calldata added) external {
+        // Check
+        _requireSoleHolder();
 
-        _books.direct = (books.direct + amount).toUint120();
-        emit Synced(amount);
+        // Effect
+        (, uint256 extraTokens) = _accrue();
+        Books books = _books[0];
+        (LegList list, uint256[] memory ended) = _endLegs(_legList, extraTokens);
+        uint256 first = list.ever();
+        list = _addOwnLegs(list, added);
+        _legList = list;
+        uint256 sharesBps = _sharesBps(list);
+        int256 change = int256(books.sharesBps()) - int256(sharesBps);
+        for (uint256 token; token <= extraTokens; ++token) {
+            _carry(token, first, list.ever(), change);
+        }
+        _books[0] = books.withSharesBps(sharesBps).withLegsChanged();
+        emit LegsChanged(ended, first, added, sharesBps);
     }
 
-    // ------------------------------------------------------------------ shares
-
-    /// @dev Shares take with them no dividend from before: what they would bring the receiver goes
-    /// to the sender's correction, to the last fraction.
-    function _beforeTokenTransfer(address from, address to, uint256 amount) internal override {
-        if (from == address(0)) return; // the one mint
-        _requireReceiver(to);
-        // Within bounds if the sender has the shares; if not, the transfer reverts right after.
-        unchecked {
-            int256 earlier = int256(amount * dividendIndex());
-            _corrections[from] += earlier;
-            _corrections[to] -= earlier;
+    /// @dev Ends every leg that is not fixed.
+    function _endLegs(
+        LegList list,
+        uint256 extraTokens
+    ) internal returns (LegList kept, uint256[] memory ended) {
+        uint256 count = list.earning();
+        uint256 endedCount;
+        ended = new uint256[](count);
+        kept = list.withNone();
+        for (uint256 i; i < count; ++i) {
+            uint256 leg = list.at(i);
+            if (_legs[leg].kind == Kind.OWN) {
+                _endLeg(leg, extraTokens);
+                ended[endedCount++] = leg;
+            } else {
+                kept = kept.withKept(leg);
+            }
+        }
+        // Its length, which can only fall.
+        assembly ("memory-safe") {
+            mstore(ended, endedCount)
         }
     }
 
-    /// @inheritdoc ERC20
-    function name() public view override returns (string memory) {
-        return string.concat("Derrick Capacity ", _self().capacity.toString(), " Revenue");
+    /// @dev What it was ever due of each token stands in its books from now on.
+    function _endLeg(uint256 leg, uint256 extraTokens) internal {
+        LegAccount storage account = _legs[leg];
+        for (uint256 token; token <= extraTokens; ++token) {
+            LegBooks storage books = _legBooks[leg][token];
+            books.base = (_legDueDown(token, leg, account) + books.paid).toUint128();
+        }
+        account.bps = 0;
+        account.kind = Kind.ENDED;
     }
 
-    /// @inheritdoc ERC20
-    function symbol() public view override returns (string memory) {
-        return string.concat("dCAP-", _self().capacity.toString());
+    /// @dev New legs have no part in revenue from before, and the shares keep theirs exactly.
+    /// @param first Index of the first new leg.
+    /// @param end The index after the last one.
+    /// @param change What the shares had before less what they have now, in bps.
+    function _carry(uint256 token, uint256 first, uint256 end, int256 change) internal {
+        uint256 received = _received(token);
+        for (uint256 leg = first; leg < end; ++leg) {
+            _legBooks[leg][token].base = received.toUint128();
+        }
+        _carried[token] += int256(received) * change;
     }
 
-    /// @dev Nobody may move a holder's shares without its own approval, Permit2 neither.
-    function _givePermit2InfiniteAllowance() internal pure override returns (bool) {
-        return false;
+    function _addOwnLegs(LegList list, Leg[] calldata added) internal returns (LegList) {
+        for (uint256 i; i < added.length; ++i) {
+            list = _addLeg(list, added[i], added[i].isFixed ? Kind.FIXED : Kind.OWN);
+        }
+        return list;
+    }
+
+    function _addLeg(LegList list, Leg calldata leg, Kind kind) internal returns (LegList longer) {
+        _requireReceiver(leg.recipient);
+        uint256 index = list.ever();
+        require(leg.bps != 0, EmptyLeg(index));
+        require(list.earning() <= MAX_OWN_LEGS, TooManyLegs(list.earning(), MAX_OWN_LEGS));
+        longer = list.withNew();
+        _legs[index] = LegAccount({recipient: leg.recipient, bps: leg.bps, kind: kind});
+    }
+
+    /// @dev What the legs that earn leave to the shares, if they keep their bounds.
+    function _sharesBps(LegList list) internal view returns (uint256) {
+        uint256 own;
+        uint256 ownBps;
+        uint256 protocolBps;
+        for (uint256 i; i < list.earning(); ++i) {
+            LegAccount memory account = _legs[list.at(i)];
+            if (account.kind == Kind.PROTOCOL) {
+                protocolBps = account.bps;
+            } else {
+                ++own;
+                ownBps += account.bps;
+            }
+        }
+        require(own <= MAX_OWN_LEGS, TooManyLegs(own, MAX_OWN_LEGS));
+        require(ownBps <= MAX_OWN_LEGS_BPS, LegsTakeTooMuch(ownBps, MAX_OWN_LEGS_BPS));
+        return BPS - ownBps - protocolBps;
+    }
+
+    /// @inheritdoc IRevenueSplitter
+    function addToken(address token) external {
+        // Check
+        _requireSoleHolder();
+        require(IRevenueSplitterFactory(FACTORY).isDividendToken(token), TokenNotAllowed(token));
+        uint256 count = _books[0].extraTokens();
+        require(count < MAX_EXTRA_TOKENS, TooManyTokens(MAX_EXTRA_TOKENS));
+        for (uint256 place; place <= count; ++place) {
+            require(_tokenAt(place) != token, TokenKnown(token));
+        }
+
+        // Effect
+        _extraTokens[count] = token;
+        _books[0] = _books[0].withExtraToken();
+        emit TokenAdded(token, count + 1);
+        _syncExtra(count + 1);
     }
 
     // ------------------------------------------------------------------ what is due
 
     /// @inheritdoc IRevenueSplitter
     function claimable(address holder) external view returns (uint256) {
-        return _dueDown(_self(), holder, dividendIndex());
+        return _coinDueDown(holder);
+    }
+
+    /// @inheritdoc IRevenueSplitter
+    function claimableOf(address token, address holder) external view returns (uint256) {
+        uint256 place = _placeOf(token);
+        return place == 0 ? _coinDueDown(holder) : _extraDueDown(place, holder);
     }
 
     /// @inheritdoc IRevenueSplitter
     function legClaimable(uint256 leg) external view returns (uint256) {
-        return _legDueDown(_legAt(leg), _received(_self(), _books));
+        return _legDueDown(0, leg, _legAt(leg));
     }
 
     /// @inheritdoc IRevenueSplitter
-    function dividendIndex() public view returns (uint256) {
-        return _indexDown(_self(), _books);
+    function claimableByLeg(address token, uint256 leg) external view returns (uint256) {
+        return _legDueDown(_placeOf(token), leg, _legAt(leg));
+    }
+
+    /// @inheritdoc IRevenueSplitter
+    function dividendIndex() external view returns (uint256 index) {
+        return _coinIndex();
+    }
+
+    /// @inheritdoc IRevenueSplitter
+    function dividendIndexOf(address token) external view returns (uint256 index) {
+        uint256 place = _placeOf(token);
+        return _indexDown(place, _books[0], _received(place));
     }
 
     /// @inheritdoc IRevenueSplitter
     function totals() external view returns (uint256 received, uint256 paid) {
-        return (_received(_self(), _books), _books.paid);
+        return (_received(0), _books[0].paid());
+    }
+
+    /// @inheritdoc IRevenueSplitter
+    function totalsOf(address token) external view returns (uint256 received, uint256 paid) {
+        uint256 place = _placeOf(token);
+        return (_received(place), _books[place].paid());
+    }
+
+    function _coinDueDown(address holder) internal view returns (uint256) {
+        return _partsDue(holder, _accounts[holder], _coinIndex()) / SUPPLY;
+    }
+
+    /// @dev Never negative, see `DividendShares`.
+    function _extraDueDown(uint256 token, address holder) internal view returns (uint256) {
+        unchecked {
+            uint256 shares = _accounts[holder] & MASK;
+            int256 parts = int256(shares * _tokenIndex(token)) + _corrections[token][holder];
+            return uint256(parts) / SUPPLY;
+        }
+    }
+
+    function _legDueDown(
+        uint256 token,
+        uint256 leg,
+        LegAccount storage account
+    ) internal view returns (uint256) {
+        LegBooks memory books = _legBooks[leg][token];
+        if (account.kind == Kind.ENDED) return books.base - books.paid;
+        return ((_received(token) - books.base) * account.bps) / BPS - books.paid;
+    }
+
+    function _coinIndex() internal view returns (uint256 index) {
+        Books books = _books[0];
+        return _indexDown(0, books, _coinReceived(books));
+    }
+
+    function _tokenIndex(uint256 token) internal view override returns (uint256 index) {
+        return _indexDown(token, _books[0], _books[token].direct());
+    }
+
+    /// @dev The shares' part is rounded down once for all: the legs' own, each rounded down too,
+    /// never exceed the rest. Below 2^143 before the division, so unchecked.
+    function _indexDown(
+        uint256 token,
+        Books coinBooks,
+        uint256 received
+    ) internal view returns (uint256) {
+        unchecked {
+            uint256 due = received * coinBooks.sharesBps();
+            if (coinBooks.changed()) due = uint256(int256(due) + _carried[token]);
+            return due / BPS;
+        }
+    }
+
+    function _received(uint256 token) internal view returns (uint256) {
+        return token == 0 ? _coinReceived(_books[0]) : _books[token].direct();
+    }
+
+    function _coinReceived(Books books) internal view returns (uint256) {
+        unchecked {
+            return _earned() + books.direct(); // 128 bits and 110 bits
+        }
+    }
+
+    /// @dev `LEASE.earnedOf(CAPACITY_ID)`, by hand: every claim asks, and every loan.
+    function _earned() internal view returns (uint256 earned) {
+        address lease = address(LEASE);
+        uint256 capacity = CAPACITY_ID;
+        bytes4 selector = IComputeLease.earnedOf.selector;
+        assembly ("memory-safe") {
+            mstore(0x00, selector)
+            mstore(0x04, capacity)
+            let done := staticcall(gas(), lease, 0x00, 0x24, 0x00, 0x20)
+            if iszero(and(done, gt(returndatasize(), 0x1f))) {
+                revert(0x00, 0x00)
+            }
+            earned := mload(0x00)
+        }
+    }
+
+    // ------------------------------------------------------------------ what it is
+
+    /// @inheritdoc ERC20
+    function name() public view override returns (string memory) {
+        return string.concat("Derrick Capacity ", CAPACITY_ID.toString(), " Revenue");
+    }
+
+    /// @inheritdoc ERC20
+    function symbol() public view override returns (string memory) {
+        return string.concat("dCAP-", CAPACITY_ID.toString());
     }
 
     /// @inheritdoc IRevenueSplitter
     function legOf(uint256 leg) external view returns (Leg memory) {
         LegAccount storage account = _legAt(leg);
-        return Leg({recipient: account.recipient, bps: account.bps});
+        bool isFixed = account.kind == Kind.FIXED || account.kind == Kind.PROTOCOL;
+        return Leg({recipient: account.recipient, bps: account.bps, isFixed: isFixed});
     }
 
     /// @inheritdoc IRevenueSplitter
     function legs() external view returns (uint256 count, uint256 bps) {
-        return (_legs.length, BPS - _books.sharesBps);
+        return (_legList.ever(), BPS - _books[0].sharesBps());
     }
 
     /// @inheritdoc IRevenueSplitter
-    function CAPACITY_ID() external view returns (uint256) {
-        return _self().capacity;
+    function tokens() external view returns (address[] memory all) {
+        all = new address[](tokenCount());
+        for (uint256 place; place < all.length; ++place) all[place] = _tokenAt(place);
     }
 
     /// @inheritdoc IRevenueSplitter
-    function STABLECOIN() external view returns (address) {
-        return _self().stablecoin;
+    function tokenCount() public view returns (uint256) {
+        return _books[0].extraTokens() + 1;
     }
 
-    function _self() internal view returns (Self memory) {
-        return abi.decode(LibClone.argsOnClone(address(this)), (Self));
+    function _tokenAt(uint256 place) internal view returns (address) {
+        return place == 0 ? STABLECOIN : _extraTokens[place - 1];
     }
 
-    /// @dev Never negative, see `_corrections`.
-    function _dueDown(
-        Self memory self,
-        address holder,
-        uint256 index
-    ) internal view returns (uint256) {
-        int256 due = int256(balanceOf(holder) * index) + _corrections[holder];
-        return uint256(due).rawDiv(self.supply);
-    }
-
-    function _legDueDown(
-        LegAccount storage account,
-        uint256 received
-    ) internal view returns (uint256) {
-        return received.mulDiv(account.bps, BPS) - account.paid;
-    }
-
-    /// @dev The shares' part is rounded down once for all: the legs' own, each rounded down too,
-    /// never exceed the rest.
-    function _indexDown(Self memory self, Books memory books) internal view returns (uint256) {
-        return _received(self, books).mulDiv(books.sharesBps, BPS);
-    }
-
-    function _received(Self memory self, Books memory books) internal view returns (uint256) {
-        return LEASE.earnedOf(self.capacity) + books.direct;
+    function _placeOf(address token) internal view returns (uint256 place) {
+        if (token == STABLECOIN) return 0;
+        uint256 extraTokens = _books[0].extraTokens();
+        for (place = 1; place <= extraTokens; ++place) {
+            if (_extraTokens[place - 1] == token) return place;
+        }
+        revert UnknownToken(token);
     }
 
     function _legAt(uint256 leg) internal view returns (LegAccount storage) {
-        require(leg < _legs.length, UnknownLeg(leg, _legs.length));
+        uint256 count = _legList.ever();
+        require(leg < count, UnknownLeg(leg, count));
         return _legs[leg];
     }
 
@@ -269,7 +577,10 @@ contract RevenueSplitter is IRevenueSplitter, ERC20 {
         require(msg.sender == account.recipient, NotLegRecipient(leg, msg.sender));
     }
 
-    function _requireReceiver(address receiver) internal view {
-        require(receiver != address(0) && receiver != address(this), BadReceiver(receiver));
+    /// @dev Since an earlier moment: nobody who borrows all shares for one changes anything.
+    function _requireSoleHolder() internal view {
+        uint256 shares = balanceOf(msg.sender);
+        require(shares == SUPPLY, NotSoleHolder(msg.sender, shares, SUPPLY));
+        require(block.timestamp > _soleSince, SoleHolderTooNew(msg.sender, _soleSince));
     }
 }

@@ -13,26 +13,24 @@ import {RevenueSplitter} from "./RevenueSplitter.sol";
 /// @notice See IRevenueSplitterFactory for the whole documentation.
 contract RevenueSplitterFactory is IRevenueSplitterFactory, Ownable {
     uint256 internal constant MAX_SUPPLY = 1e27;
-    /// @dev With the protocol's leg there are never more than 8, and shares get at least a tenth.
-    uint256 internal constant MAX_OWN_LEGS = 7;
-    uint256 internal constant MAX_OWN_LEGS_BPS = 8000;
     uint256 internal constant MAX_PROTOCOL_BPS = 1000;
 
     /// @inheritdoc IRevenueSplitterFactory
     IComputeCapacity public immutable CAPACITY;
     /// @inheritdoc IRevenueSplitterFactory
     IComputeLease public immutable LEASE;
-    /// @inheritdoc IRevenueSplitterFactory
-    address public immutable IMPLEMENTATION;
 
     /// @inheritdoc IRevenueSplitterFactory
     mapping(address account => bool) public isSplitter;
+    /// @inheritdoc IRevenueSplitterFactory
+    mapping(address token => bool) public isDividendToken;
     IRevenueSplitter.Leg internal _protocolLeg;
 
     /// @notice Safety rests on: `lease` counts for each capacity what it owes to the payee, counts
     /// a release before it moves the money, and takes neither back; `capacity` never changes a
     /// payee.
-    /// @param owner Who sets the protocol's leg: a Safe behind a timelock on a real network.
+    /// @param owner Who sets the protocol's leg and allows dividend tokens: a Safe behind a timelock
+    /// on a real network.
     constructor(address owner, IComputeCapacity capacity, IComputeLease lease) {
         require(owner != address(0), BadAddress("owner", owner));
         require(address(capacity) != address(0), BadAddress("capacity", address(0)));
@@ -40,16 +38,20 @@ contract RevenueSplitterFactory is IRevenueSplitterFactory, Ownable {
         _initializeOwner(owner);
         CAPACITY = capacity;
         LEASE = lease;
-        IMPLEMENTATION = address(new RevenueSplitter(lease));
     }
 
     /// @inheritdoc IRevenueSplitterFactory
     function create(SplitterConfig calldata config) external returns (address splitter) {
         // Check
-        IRevenueSplitter.Leg[] memory legs = _withProtocolLeg(config.legs, config.maxProtocolBps);
+        IRevenueSplitter.Leg memory protocol = _protocolLeg;
+        require(
+            protocol.bps <= config.maxProtocolBps,
+            ProtocolTakesTooMuch(protocol.bps, config.maxProtocolBps)
+        );
         (address payee, address stablecoin) = CAPACITY.payeeOf(config.capacity);
         splitter = predict(msg.sender, config.capacity, stablecoin, config.supply);
         require(splitter == payee, NotPayee(config.capacity, splitter, payee));
+        require(!isSplitter[splitter], AlreadyCreated(splitter));
 
         // Effect
         isSplitter[splitter] = true;
@@ -60,39 +62,43 @@ contract RevenueSplitterFactory is IRevenueSplitterFactory, Ownable {
             msg.sender,
             stablecoin,
             config.supply,
-            legs
+            _allLegs(config.legs, protocol)
         );
-        LibClone.cloneDeterministic(
-            IMPLEMENTATION,
-            abi.encode(config.capacity, stablecoin, config.supply),
-            _saltOf(msg.sender)
+        new RevenueSplitter{salt: _saltOf(msg.sender)}(
+            LEASE,
+            config.capacity,
+            stablecoin,
+            config.supply
         );
-        IRevenueSplitter(splitter).initialize(config.holder, legs);
+        IRevenueSplitter(splitter).initialize(config.holder, config.legs, protocol);
     }
 
     /// @inheritdoc IRevenueSplitterFactory
     function setProtocolLeg(uint256 bps, address recipient) external onlyOwner {
         require(bps <= MAX_PROTOCOL_BPS, ProtocolTakesTooMuch(bps, MAX_PROTOCOL_BPS));
         require(bps == 0 || recipient != address(0), BadAddress("recipient", recipient));
-        _protocolLeg = IRevenueSplitter.Leg({recipient: recipient, bps: uint16(bps)});
+        _protocolLeg = IRevenueSplitter.Leg({
+            recipient: recipient,
+            bps: uint16(bps),
+            isFixed: true
+        });
         emit ProtocolLegSet(bps, recipient);
     }
 
-    function _withProtocolLeg(
+    /// @inheritdoc IRevenueSplitterFactory
+    function setDividendToken(address token, bool allowed) external onlyOwner {
+        require(token.code.length != 0, BadAddress("token", token));
+        isDividendToken[token] = allowed;
+        emit DividendTokenSet(token, allowed);
+    }
+
+    /// @dev The splitter itself keeps legs within their bounds.
+    function _allLegs(
         IRevenueSplitter.Leg[] calldata own,
-        uint256 maxProtocolBps
-    ) internal view returns (IRevenueSplitter.Leg[] memory legs) {
-        require(own.length <= MAX_OWN_LEGS, TooManyLegs(own.length, MAX_OWN_LEGS));
-        IRevenueSplitter.Leg memory protocol = _protocolLeg;
-        require(protocol.bps <= maxProtocolBps, ProtocolTakesTooMuch(protocol.bps, maxProtocolBps));
+        IRevenueSplitter.Leg memory protocol
+    ) internal pure returns (IRevenueSplitter.Leg[] memory legs) {
         legs = new IRevenueSplitter.Leg[](protocol.bps == 0 ? own.length : own.length + 1);
-        uint256 bps;
-        for (uint256 i; i < own.length; ++i) {
-            require(own[i].bps != 0, EmptyLeg(i));
-            bps += own[i].bps;
-            legs[i] = own[i];
-        }
-        require(bps <= MAX_OWN_LEGS_BPS, LegsTakeTooMuch(bps, MAX_OWN_LEGS_BPS));
+        for (uint256 i; i < own.length; ++i) legs[i] = own[i];
         if (protocol.bps != 0) legs[own.length] = protocol;
     }
 
@@ -104,10 +110,13 @@ contract RevenueSplitterFactory is IRevenueSplitterFactory, Ownable {
         uint256 supply
     ) public view returns (address splitter) {
         require(supply != 0 && supply <= MAX_SUPPLY, SupplyOutOfRange(supply, MAX_SUPPLY));
+        bytes memory initCode = abi.encodePacked(
+            type(RevenueSplitter).creationCode,
+            abi.encode(LEASE, capacity, stablecoin, supply)
+        );
         return
             LibClone.predictDeterministicAddress(
-                IMPLEMENTATION,
-                abi.encode(capacity, stablecoin, supply),
+                keccak256(initCode),
                 _saltOf(creator),
                 address(this)
             );

@@ -182,7 +182,7 @@ contract TelemetryOracle is ITelemetryOracle, EIP712, Ownable {
     }
 
     /// @inheritdoc ITelemetryOracle
-    function standingOf(
+    function standingRootOf(
         uint256 setId,
         uint256 window
     ) external view returns (bytes27 root, uint40 finalAt) {

@@ -15,7 +15,8 @@ contract MockERC1271 {
         BURN,
         BOMB,
         WRITE,
-        REENTER
+        REENTER,
+        REVERT_BOMB
     }
 
     bytes4 internal constant MAGIC = 0x1626ba7e;
@@ -52,6 +53,7 @@ contract MockERC1271 {
         if (current == Manner.BURN) _burn();
         // The right word and a lot behind it: fine, as long as nobody copies it all.
         if (current == Manner.BOMB) _answer(MAGIC, 100_000);
+        if (current == Manner.REVERT_BOMB) _revert(100_000);
         if (current == Manner.WRITE) ++calls;
         if (current == Manner.REENTER) _reenter();
         return ECDSA.recoverCalldata(digest, signature) == KEY ? MAGIC : bytes4(0xffffffff);
@@ -67,6 +69,12 @@ contract MockERC1271 {
     function _burn() internal pure {
         assembly {
             invalid()
+        }
+    }
+
+    function _revert(uint256 size) internal pure {
+        assembly {
+            revert(0, size)
         }
     }
 

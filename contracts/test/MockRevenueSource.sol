@@ -42,7 +42,7 @@ contract MockRevenueSource {
         address stablecoin = splitter.STABLECOIN();
         for (uint256 i; i < times; ++i) {
             stablecoin.safeTransfer(address(splitter), 1);
-            splitter.sync();
+            splitter.sync(stablecoin);
             if (i % 97 == 0) splitter.claimFor(holders[i % holders.length]);
         }
         index = splitter.dividendIndex();

@@ -58,6 +58,10 @@ contract MockSplitter is ERC20 {
         due[holder] += due_;
     }
 
+    function tokenCount() external pure returns (uint256) {
+        return 1;
+    }
+
     function dividendIndex() external view returns (uint256) {
         require(mood != Mood.INDEX_REVERTS, Broken());
         return index;

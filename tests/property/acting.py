@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import cycle
 from typing import Any, TypeVar
 
@@ -72,7 +71,6 @@ class Acting(RuleBasedStateMachine):
         *arguments: Any,
         reference: Callable[[Market], Any],
         touches: int | None,
-        extra: dict[str, Any] | None = None,
     ) -> Any:
         """Makes a call on both sides, and keeps it to be made again."""
 
@@ -85,7 +83,6 @@ class Acting(RuleBasedStateMachine):
                     *arguments,
                     reference=reference,
                     touches=touches,
-                    extra=extra,
                 )
             except InvariantBroken:
                 self.broken = True
@@ -128,50 +125,50 @@ class Acting(RuleBasedStateMachine):
 
     def epochs_in(self, capacity: Capacity, window: int) -> list[int]:
         """The epochs that a window holds."""
-        length = self.model.sets[capacity.attestors].window_length
+        length = self.model.sets[capacity.attestors].rules.window_length
         first = max(0, (window * length - capacity.origin) // capacity.epoch_length - 1)
         epochs = range(first, min(capacity.lifetime, first + length // capacity.epoch_length + 3))
-        return [e for e in epochs if self.model.window_of(capacity, e) == window]
+        return [e for e in epochs if self.model.window_of(capacity, e).window == window]
 
     def post_root(self, set_id: int, window: int, shares: list[int | None]) -> None:
-        """A root over all epochs of the window, but for those that nobody reports on."""
+        """A root over all epochs of the window, but for those that nobody reports on. Every fourth
+        report says that the epoch was given to the grid."""
         each = cycle(shares)
         reports = [
-            Report(capacity.id, epoch, uptime, BPS - uptime, epoch * uptime)
+            Report(capacity.id, epoch, uptime, BPS - uptime, epoch * uptime, curtailed)
             for capacity in self.model.capacities.values()
             if capacity.attestors == set_id
             for epoch in self.epochs_in(capacity, window)
             if (uptime := next(each)) is not None
+            for curtailed in [(epoch + len(shares)) % 4 == 0]
         ]
         # A window in which nobody has anything to report still gets a root.
         reports = reports or [Report(UNKNOWN, 0, 0, 0, 0)]
-        arguments, tree = self.stage.signed_root(set_id, window, reports)
-        standing = self.trees.get((set_id, window))
+        attempt = self.model.sets[set_id].window(window).vetoes % 2
+        statement, quorum, tree = self.stage.signed_root(set_id, window, reports, attempt)
         self.act(
             STRANGER,
             self.stage.oracle,
             "postRoot",
-            *arguments,
-            reference=lambda m: m.post_root(set_id, window, reports),
+            statement.as_tuple(),
+            quorum,
+            reference=lambda m: m.post_root(statement, tree),
             touches=None,
-            extra={"root": standing.root} if standing else {},
         )
         if self.passed:
             self.trees[set_id, window] = tree
-        # Once more, it names the root that stands by then.
-        self.last = partial(self.post_root, set_id, window, shares)
 
     def report_on(self, capacity: Capacity, epoch: int) -> tuple[Report | None, ReportTree | None]:
         """What stands in the tree of the epoch's window, if anything."""
-        tree = self.trees.get((capacity.attestors, self.model.window_of(capacity, epoch)))
+        tree = self.trees.get((capacity.attestors, self.model.window_of(capacity, epoch).window))
         reports = tree.reports if tree else ()
         found = [r for r in reports if (r.capacity, r.epoch) == (capacity.id, epoch)]
         return (found[0] if found else None), tree
 
     def can_show(self, capacity: Capacity, epoch: int) -> bool:
         """Whether there is a report of the epoch, and time to show it."""
-        reported = self.model.status_of(capacity, epoch) is Status.REPORTED
-        return reported and self.report_on(capacity, epoch)[0] is not None
+        window = self.model.window_of(capacity, epoch)
+        return window.takes_reports(self.now) and self.report_on(capacity, epoch)[0] is not None
 
     # Settling
 
@@ -187,7 +184,6 @@ class Acting(RuleBasedStateMachine):
             proof,
             reference=lambda m: m.settle(report),
             touches=number,
-            extra={"leaf": report.leaf},
         )
         self.check_settled(number, before, Status.REPORTED)
 
@@ -201,7 +197,6 @@ class Acting(RuleBasedStateMachine):
             proof,
             reference=lambda m: m.record(report),
             touches=report.capacity,
-            extra={"leaf": report.leaf},
         )
 
     def settle_missing(self, number: int) -> None:
@@ -277,20 +272,26 @@ class Acting(RuleBasedStateMachine):
 
     def windows_go_by(self, set_id: int, times: int, shares: list[int | None]) -> None:
         """So many windows of a set end and get their roots, and so do those of the others."""
-        length = self.model.sets[set_id].window_length
+        length = self.model.sets[set_id].rules.window_length
         until = (self.now // length + times) * length
         steps = {
             (end, each)
-            for each, rules in self.model.sets.items()
+            for each, attestors in self.model.sets.items()
             for end in range(
-                (self.now // rules.window_length + 1) * rules.window_length,
+                (self.now // attestors.rules.window_length + 1) * attestors.rules.window_length,
                 until + 1,
-                rules.window_length,
+                attestors.rules.window_length,
             )
         }
         for end, each in sorted(steps):
             self.move_to(end)
-            self.post_root(each, end // self.model.sets[each].window_length - 1, shares)
+            self.post_root(each, end // self.model.sets[each].rules.window_length - 1, shares)
+        self.wait_for_finality()
+
+    def wait_for_finality(self) -> None:
+        """Until no root that was just posted can be vetoed any more."""
+        delays = [each.rules.finality_delay for each in self.model.sets.values()]
+        self.move_to(self.now + max(delays))
 
     def time_goes_by(
         self, number: int, times: int, lag: int, shares: list[int | None], kept: bool = False
@@ -301,10 +302,10 @@ class Acting(RuleBasedStateMachine):
         if number == WEEKLY:
             # One window at the end of each week; those of the days and hours before get none.
             for _ in range(times):
-                window = self.model.window_of(capacity, self.running(capacity))
-                self.move_to(self.model.deadlines(capacity.attestors, window)[0])
-                for set_id, rules in self.model.sets.items():
-                    self.post_root(set_id, self.now // rules.window_length - 1, shares)
+                self.move_to(self.model.window_of(capacity, self.running(capacity)).ends_at)
+                for set_id, attestors in self.model.sets.items():
+                    self.post_root(set_id, self.now // attestors.rules.window_length - 1, shares)
+                self.wait_for_finality()
         else:
             self.windows_go_by(capacity.attestors, times, shares)
         for each in NUMBERS:

@@ -10,6 +10,8 @@ from typing import Any
 
 MOST = 250_000
 MOST_TO_SIGN = 350_000
+MOST_TO_SETTLE = 350_000
+"""The first epoch of a capacity, in penalty: a dozen fresh words."""
 PER_VICTIM = 300_000
 PER_WORD = 3_000
 """Of sixteen idle epochs passed."""
@@ -22,6 +24,10 @@ def ceiling(function: str, arguments: tuple[Any, ...]) -> int:
             return MOST_TO_SIGN
         case "leaseEvicting":
             return MOST_TO_SIGN + PER_VICTIM * len(arguments[1])
+        case "settle" | "settleMissing" | "addPenalty":
+            return MOST_TO_SETTLE
+        case "settleMany":
+            return MOST_TO_SETTLE * max(1, len(arguments[0]))
         case "passIdle":
             return MOST + PER_WORD * (arguments[1] // 16 + 1)
     return MOST

@@ -11,7 +11,8 @@ INVARIANTS: dict[int, str] = {
     1: "Calendar: in every epoch the units leased are at most those attested when they last rose, "
     "and equal the sum over its leases not yet freed.",
     2: "Solvency: per token, the engine holds at least all escrow and deposits, all rent owed, all "
-    "unclaimed credits and all refunds.",
+    "unclaimed credits and all refunds; the bond at least all operators' parts and all that is "
+    "set aside.",
     3: "Conservation: all that was paid in has been released, paid back as credit or refund, or is "
     "held, to the base unit; rounding leaves less than one base unit per settlement and per "
     "payment, never less than none.",

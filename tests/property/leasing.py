@@ -261,6 +261,7 @@ class Leasing(Acting):
     def lease_evicting(self, data: st.DataObject, number: int, odd: bool) -> None:
         if not self.spots(number):
             self.sign_spot(data, number)
+        self.lend_ahead(data, next(iter(self.spots(number)), None))
         request, victims = self.draw_eviction(data, number)
         if odd:
             stranger = self.pick_id(data, (), "no victim")[0]
@@ -383,6 +384,14 @@ class Leasing(Acting):
             expires = self.capacity(lease.capacity).starts_at(stop) + off
             self.grant(holder, lease_id, STRANGER, expires)
 
+    def lend_ahead(self, data: st.DataObject, lease: Lease | None) -> None:
+        """Somebody may use a lease that is about to be taken back, at times beyond its end."""
+        if lease in self.unused() and data.draw(st.booleans(), "lent"):
+            capacity = self.capacity(lease.capacity)
+            epoch = self.model.earliest(capacity) + data.draw(st.integers(0, MAX_LENGTH), "until")
+            expires = max(self.now + 1, capacity.starts_at(epoch) + data.draw(offs, "off"))
+            self.grant(lease.tenant, lease.id, STRANGER, expires)
+
     @rule(data=st.data(), thief=rarely, off=st.sampled_from((None, None, -1, 0, 1)))
     def terminate(self, data: st.DataObject, thief: bool, off: int | None) -> None:
         likely = self.fresh(data, lambda: [i for i in self.alive() if self.can_end(i)])
@@ -423,6 +432,7 @@ class Leasing(Acting):
             self.sign_spot(data, data.draw(numbers, "fresh"))
         likely = [lease for number in NUMBERS for lease in self.spots(number)]
         lease_id, _ = self.pick_id(data, likely)
+        self.lend_ahead(data, next((i for i in likely if i.id == lease_id), None))
         number = lease_id // IDS_PER_CAPACITY
         caller = STRANGER if thief or number == UNKNOWN else PLANS[number - 1].operator
         self.preempt_one(lease_id, caller)

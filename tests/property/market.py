@@ -14,9 +14,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from derrick.model import ENGINE, MAX_PRICE, NOBODY, Account, Capacity, Market, Token
+from derrick.model import BOND, ENGINE, MAX_PRICE, NOBODY, Account, Capacity, Market, Token
 from derrick.structs import Term
 from derrick.telemetry import Report
+from derrick.telemetry_model import WindowModel
 from derrick.units import BPS
 from tests.property.acting import (
     HOURLY,
@@ -28,16 +29,23 @@ from tests.property.acting import (
     uptimes,
 )
 from tests.property.invariants import InvariantBroken, hold, same
-from tests.property.leasing import Leasing
+from tests.property.serving import Serving
 from tests.property.stage import OPERATORS, OWNER, PEOPLE, PLANS, STRANGER, TENANTS, Stage
 
-DEADLINES = ("window ends", "posting ends", "showing ends")
-"""In the order of `Market.deadlines`."""
+DEADLINES: dict[str, Callable[[WindowModel], int]] = {
+    "window ends": lambda w: w.ends_at,
+    "posting ends": lambda w: w.posting_ends,
+    "root is final": lambda w: w.final_at,
+    "penalties are held": lambda w: w.held_until,
+    "showing ends": lambda w: w.rules.reveal_ends(w.window),
+    "penalties end": lambda w: w.rules.late_ends(w.window),
+}
+"""Seconds at which something else becomes possible in the window of the next epoch to settle."""
 
 DEED = ("setPrice", "setOpen", "addTerm", "retireTerm", "editTerm", "editTerm")
 
 
-class MarketMachine(Leasing):
+class MarketMachine(Serving):
     """Leasing, settling, splitting; see the module."""
 
     def __init__(self, stage: Stage) -> None:
@@ -71,8 +79,7 @@ class MarketMachine(Leasing):
             self.move_to(capacity.ends_at(capacity.next_epoch) + off)
         else:
             window = self.model.window_of(capacity, capacity.next_epoch)
-            deadline = self.model.deadlines(capacity.attestors, window)[DEADLINES.index(until)]
-            self.move_to(deadline + off)
+            self.move_to(DEADLINES[until](window) + off)
 
     # ------------------------------------------------------------------------------ operating
 
@@ -166,7 +173,7 @@ class MarketMachine(Leasing):
     @rule(set_id=st.integers(1, 2), ago=st.integers(-1, 4), shares=uptimes)
     def report(self, set_id: int, ago: int, shares: list[int | None]) -> None:
         """The root of a window that has just ended, or of one too old, or still open."""
-        window = self.now // self.model.sets[set_id].window_length - 1 - ago
+        window = self.now // self.model.sets[set_id].rules.window_length - 1 - ago
         self.post_root(set_id, window, shares)
 
     @rule(data=st.data(), number=numbers, off=st.integers(-2, 2))
@@ -347,6 +354,7 @@ class MarketMachine(Leasing):
             STRANGER,
             self.witness.splitter(number),
             "sync",
+            self.witness.coin_of(number),
             reference=lambda m: m.sync(number),
             touches=number,
         )
@@ -424,6 +432,11 @@ class MarketMachine(Leasing):
             claim = partial(self.claim_credit_of, lease.id, lease.tenant)
             token = self.capacity(lease.capacity).token
             self.must_pay(token, ENGINE, lease.tenant, amount, claim)
+        for lease, epoch in self.punished():
+            token = self.capacity(lease.capacity).token
+            amount = self.model.claimable_of(lease, epoch)
+            penalty = partial(self.claim_penalty_of, lease.id, epoch, lease.tenant)
+            self.must_pay(token, BOND, lease.tenant, amount, penalty)
         for coin, who in self.owed_refunds():
             number = next(n for n in NUMBERS if PLANS[n - 1].coin == coin)
             token = self.capacity(number).token
@@ -477,8 +490,7 @@ class MarketMachine(Leasing):
         for number in NUMBERS:
             capacity = self.capacity(number)
             last = max((lease.end for lease in capacity.leases), default=1) - 1
-            window = self.model.window_of(capacity, last)
-            self.move_to(self.model.deadlines(capacity.attestors, window)[2])
+            self.move_to(self.model.penalty_deadline_of(capacity, last))
             while capacity.next_epoch <= last:
                 stuck = not self.settle_next(number)
                 hold(12, not stuck, f"capacity {number} is stuck at epoch {capacity.next_epoch}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,9 @@ function isMutant(uint256 id) view returns (bool on) {{
 CALENDAR = "contracts/lease/Calendar.sol"
 LEASE = "contracts/lease/ComputeLease.sol"
 EDITS = "contracts/lease/LeaseEdits.sol"
+SETTLING = "contracts/lease/Settling.sol"
+SETTLEMENT = "contracts/lease/LeaseSettlement.sol"
+BOND = "contracts/bond/ServiceBond.sol"
 SPLITTER = "contracts/revenue/RevenueSplitter.sol"
 FACTORY = "contracts/revenue/RevenueSplitterFactory.sol"
 
@@ -41,7 +44,8 @@ FACTORY = "contracts/revenue/RevenueSplitterFactory.sol"
 class Mutant:
     """A fault: in `source` the text `real` becomes `faulty`, in which MUTANT says if it is on.
 
-    `breaks` are the invariants of which the first found broken must be one.
+    `breaks` are the invariants of which the first found broken must be one. `focus` says which
+    rules of the machine are about it: LEASING or SERVING; None for all.
     """
 
     name: str
@@ -49,10 +53,18 @@ class Mutant:
     real: str
     faulty: str
     breaks: frozenset[int]
+    focus: str | None
+
+
+LEASING, SERVING = "leasing", "serving"
+FOCUS = {
+    **dict.fromkeys((CALENDAR, LEASE, EDITS), LEASING),
+    **dict.fromkeys((SETTLING, SETTLEMENT, BOND), SERVING),
+}
 
 
 def _mutant(name: str, source: str, real: str, faulty: str, *breaks: int) -> Mutant:
-    return Mutant(name, source, real, faulty, frozenset(breaks))
+    return Mutant(name, source, real, faulty, frozenset(breaks), FOCUS.get(source))
 
 
 MUTANTS = (
@@ -79,7 +91,7 @@ MUTANTS = (
     ),
     _mutant(
         "the payee earns the credit too",
-        LEASE,
+        SETTLEMENT,
         "creditUp = rent.mulDivUp(bps, BPS);",
         "creditUp = MUTANT ? 0 : rent.mulDivUp(bps, BPS);",
         2,
@@ -87,32 +99,31 @@ MUTANTS = (
     ),
     _mutant(
         "the tenants' credit is dropped",
-        LEASE,
+        SETTLEMENT,
         "uint224(sums.latest() + bps)",
         "uint224(sums.latest() + (MUTANT ? 0 : bps))",
         3,
     ),
     _mutant(
         "credit is rounded down",
-        LEASE,
-        "Checkpoints.Trace224 storage sums = _creditSums[capacity];",
-        "if (MUTANT) creditUp = rent.mulDiv(bps, BPS);"
-        "Checkpoints.Trace224 storage sums = _creditSums[capacity];",
+        SETTLEMENT,
+        "ledger.earnedOf() + rent - creditUp;",
+        "ledger.earnedOf() + rent - (MUTANT ? rent.mulDiv(bps, BPS) : creditUp);",
         3,
     ),
     _mutant(
         "claimed credit can be claimed again",
         LEASE,
-        "_leases[leaseId].creditedTo = uint32(creditedTo);",
-        "if (!MUTANT) _leases[leaseId].creditedTo = uint32(creditedTo);",
+        "signed.creditedTo = uint32(creditedTo);",
+        "if (!MUTANT) signed.creditedTo = uint32(creditedTo);",
         2,
         3,
     ),
     _mutant(
         "an epoch can be settled again",
-        LEASE,
-        "nextEpoch: uint24(epoch + 1)",
-        "nextEpoch: uint24(MUTANT ? epoch : epoch + 1)",
+        SETTLING,
+        "ledgerOf(epoch + 1, rent,",
+        "ledgerOf(MUTANT ? epoch : epoch + 1, rent,",
         3,
         4,
     ),
@@ -138,7 +149,7 @@ MUTANTS = (
         "paying on looks at every lease",
         LEASE,
         "// Effect\n        uint256 rate = _rateOf(signed);",
-        "for (uint256 i; MUTANT && i < 200; ++i) require(_leases[i].end == 0);"
+        "for (uint256 i; MUTANT && i < 200; ++i) require(_leases[i] == 0);"
         "uint256 rate = _rateOf(signed);",
         9,
     ),
@@ -167,26 +178,11 @@ MUTANTS = (
         3,
     ),
     _mutant(
-        "a split loses the credit so far",
-        EDITS,
-        "if (amount == 0) return;\n\n        uint256 capacity",
-        "if (amount == 0 || MUTANT) return; uint256 capacity",
-        3,
-    ),
-    _mutant(
         "who is evicted gets nothing back",
         EDITS,
         "_refund(capacity, stablecoin, _ownerOf(leaseId), refunded);",
         "if (!MUTANT || ending != Ending.EVICTED)"
         "_refund(capacity, stablecoin, _ownerOf(leaseId), refunded);",
-        3,
-    ),
-    _mutant(
-        "a merger forgets the epochs of the part",
-        EDITS,
-        "signed.fundedTo = other.fundedTo;",
-        "signed.fundedTo = MUTANT ? signed.fundedTo : other.fundedTo;",
-        2,
         3,
     ),
     _mutant(
@@ -197,25 +193,59 @@ MUTANTS = (
         0,
     ),
     _mutant(
-        "a frozen holder blocks the end of his lease",
-        EDITS,
-        "_refunds[stablecoin][account] += amount;",
-        "_refunds[stablecoin][account] += amount;if (MUTANT) stablecoin.safeTransfer(account, 0);",
+        "a penalty can be claimed again",
+        SETTLEMENT,
+        "_penaltyClaims[leaseId][epoch / CLAIMS_PER_WORD] |= 1 << (epoch % CLAIMS_PER_WORD);",
+        "if (!MUTANT)"
+        "_penaltyClaims[leaseId][epoch / CLAIMS_PER_WORD] |= 1 << (epoch % CLAIMS_PER_WORD);",
+        2,
+        3,
+    ),
+    _mutant(
+        "a penalty is a unit's too high",
+        SETTLEMENT,
+        "uint256 wanted = perUnit * units;",
+        "uint256 wanted = perUnit * (MUTANT ? units + 1 : units);",
+        2,
+        3,
+    ),
+    _mutant(
+        "a capacity is curtailed without end",
+        SETTLEMENT,
+        "if (used > allowed) return false;",
+        "if (used > allowed && !MUTANT) return false;",
         0,
-        12,
+        2,
+        3,
+    ),
+    _mutant(
+        "a failing capacity takes new leases",
+        SETTLING,
+        "if (ledger.isInPenalty() != inPenalty)",
+        "if (ledger.isInPenalty() != inPenalty && !MUTANT)",
+        0,
+    ),
+    _mutant(
+        "a root counts before it is final",
+        SETTLING,
+        "require(block.timestamp >= finalAt,",
+        "require(block.timestamp >= finalAt || MUTANT,",
+        0,
+        3,
+        4,
     ),
     _mutant(
         "a leg gets a hundredth of a percent more",
         SPLITTER,
-        "received.mulDiv(account.bps, BPS) - account.paid",
-        "received.mulDiv(account.bps + (MUTANT ? 1 : 0), BPS) - account.paid",
+        "* account.bps) / BPS - books.paid",
+        "* (account.bps + (MUTANT ? 1 : 0))) / BPS - books.paid",
         5,
     ),
     _mutant(
         "a claimed dividend can be claimed again",
         SPLITTER,
-        "_corrections[holder] -= int256(amountDown * self.supply);",
-        "if (!MUTANT) _corrections[holder] -= int256(amountDown * self.supply);",
+        "parts - amountDown * SUPPLY, index);",
+        "MUTANT ? parts : parts - amountDown * SUPPLY, index);",
         5,
     ),
 )
@@ -223,14 +253,21 @@ MUTANTS = (
 
 def mutated_sources() -> dict[str, str]:
     """Every mutated file, all faults in it, each behind its own number: its index plus 1."""
+    return switched((mutant.source, mutant.real, mutant.faulty) for mutant in MUTANTS)
+
+
+def switched(faults: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """Every file that a fault is in, each fault behind its own number: its index plus 1.
+
+    A fault is a file, what stands in it, and what is to stand there; `MUTANT` says if it is on.
+    """
     sources: dict[str, str] = {}
-    for number, mutant in enumerate(MUTANTS, start=1):
-        text = sources.get(mutant.source) or (ROOT / mutant.source).read_text() + SWITCH
-        found = text.count(mutant.real)
+    for number, (source, real, faulty) in enumerate(faults, start=1):
+        text = sources.get(source) or (ROOT / source).read_text() + SWITCH
+        found = text.count(real)
         # A source that has moved on needs its mutants to be looked at again.
-        assert found == 1, f"{mutant.name}: found {found} times in {mutant.source}: {mutant.real}"
-        switched = mutant.faulty.replace("MUTANT", f"isMutant({number})")
-        sources[mutant.source] = text.replace(mutant.real, switched)
+        assert found == 1, f"found {found} times in {source}: {real}"
+        sources[source] = text.replace(real, faulty.replace("MUTANT", f"isMutant({number})"))
     return sources
 
 
@@ -270,7 +307,7 @@ def compile_contract(path: str, sources: Mapping[str, str]) -> Artifact:
 def with_mutants(artifacts: Mapping[str, Artifact]) -> dict[str, Artifact]:
     """The project's contracts, with those that can be faulty in place of the real ones."""
     sources = mutated_sources()
-    paths = {LEASE, EDITS, FACTORY}
+    paths = {LEASE, EDITS, SETTLEMENT, BOND, FACTORY}
     with ThreadPoolExecutor(len(paths)) as pool:
         compiled = pool.map(lambda path: compile_contract(path, sources), sorted(paths))
     names = [Path(path).stem for path in sorted(paths)]

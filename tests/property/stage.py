@@ -22,18 +22,29 @@ from eth_utils.crypto import keccak
 from derrick.abi import Abi
 from derrick.chain import GAS_LIMIT, Contract, Lane
 from derrick.model import (
+    BOND,
     ENGINE,
+    GUARDIAN,
     MAX_PRICE,
     NOBODY,
     Account,
-    AttestorSet,
+    Bond,
     Capacity,
     Market,
     Splitter,
     Token,
 )
 from derrick.structs import Leg, Term, Tier
-from derrick.telemetry import Attestation, CapacityUnits, Report, ReportTree, TelemetryRoot, attest
+from derrick.telemetry import (
+    Attestation,
+    CapacityUnits,
+    Report,
+    ReportTree,
+    SetRules,
+    TelemetryRoot,
+    attest,
+)
+from derrick.telemetry_model import SetModel
 from derrick.testing import START_TIME
 from derrick.units import DAY, HOUR, WEEK
 
@@ -42,8 +53,10 @@ CONTRACTS = (
     "ComputeLease",
     "FreezableCoin",
     "LeaseEdits",
+    "LeaseSettlement",
     "RevenueSplitter",
     "RevenueSplitterFactory",
+    "ServiceBond",
     "StablecoinRegistry",
     "TelemetryOracle",
 )
@@ -55,7 +68,7 @@ OWNER, PROTOCOL, STRANGER = "owner", "protocol", "stranger"
 OPERATORS = ("hourly operator", "daily operator", "weekly operator")
 TENANTS = ("tenant", "subtenant", "speculator")
 INVESTORS = ("investor", "fund")
-PEOPLE = (PROTOCOL, STRANGER, *OPERATORS, *TENANTS, *INVESTORS)
+PEOPLE = (PROTOCOL, STRANGER, GUARDIAN, *OPERATORS, *TENANTS, *INVESTORS)
 
 LIBRARY_ERRORS = ("TransferFailed", "TransferFromFailed")
 """Errors of the libraries that stand in no contract's ABI."""
@@ -89,6 +102,10 @@ class Plan:
     terms: tuple[Term, ...]
     legs: tuple[Leg, ...]
     supply: int
+    penalty_below_bps: int = 0
+    penalty_per_unit: int = 0
+    curtailment_epochs: int = 0
+    curtailment_credit_bps: int = 0
 
     @property
     def origin(self) -> int:
@@ -103,7 +120,11 @@ class Plan:
         return f"{self.name} splitter"
 
 
-SETS = (AttestorSet(6 * HOUR, 6 * HOUR, DAY), AttestorSet(DAY, 12 * HOUR, 2 * DAY))
+SETS = (
+    # Any capacity of the first set that fails is a mass of failures.
+    SetRules(6 * HOUR, 6 * HOUR, HOUR, DAY, mass_share_bps=1, mass_minimum=1, mass_delay=5 * HOUR),
+    SetRules(DAY, 12 * HOUR, 2 * HOUR, DAY, mass_share_bps=5_000, mass_minimum=2, mass_delay=DAY),
+)
 COINS = {"dollar": 6, "euro": 18}
 PROTOCOL_BPS = 249
 PLANS = (
@@ -126,6 +147,10 @@ PLANS = (
         ),
         legs=(Leg("hourly operator", 1_234), Leg("fund", 1)),
         supply=3,
+        penalty_below_bps=9_000,
+        penalty_per_unit=11,
+        curtailment_epochs=3,
+        curtailment_credit_bps=777,
     ),
     Plan(
         name="daily",
@@ -146,6 +171,9 @@ PLANS = (
         ),
         legs=(),
         supply=10**12 + 39,
+        penalty_below_bps=9_900,
+        penalty_per_unit=700_001,
+        curtailment_epochs=1,
     ),
     Plan(
         name="weekly",
@@ -231,20 +259,23 @@ class Stage:
         # No capacity here has a price floor, so no index is ever asked; and none is ever drawn.
         known = (self.registry, owner, self.oracle, owner)
         self.capacity = self.deploy("ComputeCapacity", *known)
-        self.edits = self.deploy("LeaseEdits", self.capacity, self.oracle)
-        made = (self.capacity, self.oracle, self.edits, owner)
-        self.engine = self.deploy("ComputeLease", *made)
+        self.bond = self.deploy("ServiceBond", self.capacity)
+        parts = (self.capacity, self.oracle, self.bond)
+        modules = [self.deploy(name, *parts) for name in ("LeaseEdits", "LeaseSettlement")]
+        self.engine = self.deploy("ComputeLease", *parts, *modules, owner)
+        self.bond.send("bind", self.engine, sender=owner)
+        self.oracle.send("setGuardian", self.addresses[GUARDIAN], sender=owner)
         self.factory = self.deploy("RevenueSplitterFactory", owner, self.capacity, self.engine)
         self.addresses[ENGINE] = self.engine.address
+        self.addresses[BOND] = self.bond.address
 
     def _admit(self) -> None:
         owner = self.addresses[OWNER]
         for coin in self.coins.values():
             self.registry.send("setStablecoin", coin, True, sender=owner)
         for rules in SETS:
-            config = (THRESHOLD, rules.window_length, rules.posting_period, rules.reveal_period)
             members = [key.address for key in self.keys]
-            self.oracle.send("createSet", members, config, sender=owner)
+            self.oracle.send("createSet", members, THRESHOLD, rules.as_tuple(), sender=owner)
         self.factory.send("setProtocolLeg", PROTOCOL_BPS, self.addresses[PROTOCOL], sender=owner)
 
     def _register(self, number: int, plan: Plan) -> None:
@@ -269,6 +300,10 @@ class Stage:
             "stablecoin": coin,
             "payee": payee,
             "tiers": [(tier.uptime_below_bps, tier.credit_bps) for tier in plan.tiers],
+            "penaltyBelowBps": plan.penalty_below_bps,
+            "penaltyPerUnit": plan.penalty_per_unit,
+            "curtailmentEpochs": plan.curtailment_epochs,
+            "curtailmentCreditBps": plan.curtailment_credit_bps,
         }
         terms = [tuple(term) for term in plan.terms]
         self.capacity.send("register", config, terms, plan.price, operator, sender=operator)
@@ -278,7 +313,7 @@ class Stage:
             "capacity": number,
             "supply": plan.supply,
             "holder": operator,
-            "legs": [(self.addresses[leg.recipient], leg.bps) for leg in plan.legs],
+            "legs": [(self.addresses[leg.recipient], leg.bps, False) for leg in plan.legs],
             "maxProtocolBps": PROTOCOL_BPS,
         }
         self.factory.send("create", splitter, sender=operator)
@@ -292,7 +327,8 @@ class Stage:
             for tenant in TENANTS:
                 account = self.addresses[tenant]
                 coin.send("mint", account, self._budget(plan), sender=account)
-                coin.send("approve", self.engine, 2**256 - 1, sender=account)
+                for spender in (self.engine, self.bond):
+                    coin.send("approve", spender, 2**256 - 1, sender=account)
 
     @staticmethod
     def _budget(plan: Plan) -> int:
@@ -304,7 +340,11 @@ class Stage:
     def model(self) -> Market:
         """The reference in the state that `reset` leads to."""
         market = Market(now=self.now)
-        market.sets = dict(enumerate(SETS, start=1))
+        members = [key.address for key in self.keys]
+        market.sets = {
+            number: SetModel(number, rules, members, THRESHOLD)
+            for number, rules in enumerate(SETS, start=1)
+        }
         tokens = {coin: Token(COINS[coin]) for coin in COINS}
         for number, plan in enumerate(PLANS, start=1):
             token = tokens[plan.coin]
@@ -326,8 +366,13 @@ class Stage:
                 terms=list(plan.terms),
                 attested=plan.units,
                 statements=1,
+                penalty_below_bps=plan.penalty_below_bps,
+                penalty_per_unit=plan.penalty_per_unit,
+                curtailment_epochs=plan.curtailment_epochs,
+                curtailment_credit_bps=plan.curtailment_credit_bps,
             )
             market.capacities[number] = capacity
+            market.bonds[number] = Bond(capacity)
             market.splitters[number] = Splitter(
                 account=plan.splitter,
                 capacity=capacity,
@@ -339,14 +384,15 @@ class Stage:
     # What attestors do
 
     def signed_root(
-        self, set_id: int, window: int, reports: list[Report]
-    ) -> tuple[tuple[Any, ...], ReportTree]:
-        """What `postRoot` takes for these reports, signed by a quorum, and their tree."""
+        self, set_id: int, window: int, reports: list[Report], attempt: int
+    ) -> tuple[TelemetryRoot, list[Attestation], ReportTree]:
+        """The statement on these reports, signed by a quorum, and their tree."""
         tree = ReportTree.of(reports)
+        below = {number: plan.penalty_below_bps for number, plan in enumerate(PLANS, start=1)}
+        below[len(PLANS) + 1] = 0
         oracle = self.oracle.address
-        statement = TelemetryRoot(self.chain_id, oracle, set_id, window, tree.root, URI)
-        attestations = attest(statement, self.keys[:THRESHOLD])
-        return (set_id, window, tree.root, URI, attestations), tree
+        statement = tree.statement(self.chain_id, oracle, set_id, window, URI, below, attempt)
+        return statement, attest(statement, self.keys[:THRESHOLD]), tree
 
     def signed_units(
         self, number: int, units: int, nonce: int, deadline: int

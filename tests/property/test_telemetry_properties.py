@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from eth_account import Account
 from eth_utils import keccak
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,24 +30,24 @@ from derrick.telemetry import (
     TelemetryRoot,
     attest,
     check_quorum,
+    sort_attestations,
 )
+from derrick.telemetry_model import Refusal, SetModel, Version, WindowModel
 from derrick.testing import START_TIME, isolated
+from tests.oracle_stage import DAY, HOUR, MAX_UINT, compact, key, rising, twin
 
-HOUR, DAY = 3_600, 86_400
-MAX_UINT = 2**256 - 1
 URI = "ipfs://reports"
-KEYS = sorted(
-    (Account.from_key(keccak(text=f"attestor {i}")) for i in range(5)),
-    key=lambda key: int(key.address, 16),
-)
-FOREIGN = [Account.from_key(keccak(text=f"foreigner {i}")) for i in range(3)]
-MEMBERS = [key.address for key in KEYS]
+KEYS = rising(key(f"attestor {i}") for i in range(7))
+BY_ADDRESS = {k.address: k for k in KEYS}
+FOREIGN = [key(f"foreigner {i}") for i in range(3)]
+MEMBERS = [k.address for k in KEYS[:5]]
 # Set 1 has short deadlines, set 2 ones that outlast several windows, set 3 the widest windows.
 RULES = {
-    1: SetRules(1, DAY, 6 * HOUR, 12 * HOUR),
-    2: SetRules(3, 6 * HOUR, 2 * DAY, DAY),
-    3: SetRules(5, 30 * DAY, HOUR, HOUR),
+    1: SetRules(DAY, 12 * HOUR, 6 * HOUR, 12 * HOUR, 2_500, 2, DAY),
+    2: SetRules(6 * HOUR, 2 * DAY, DAY, DAY, 5_000, 3, HOUR),
+    3: SetRules(30 * DAY, 20 * DAY, HOUR, HOUR, 10_000, 1, 30 * DAY),
 }
+THRESHOLDS = {1: 1, 2: 3, 3: 5}
 WINDOW = RULES[1].window_of(START_TIME) + 1
 
 bps = st.integers(0, 10_000)
@@ -61,7 +60,7 @@ report_values = st.builds(
     energy_wh=st.integers(0, 2**64 - 1),
     curtailed=st.booleans(),
 )
-report_lists = st.integers(1, 200).flatmap(
+report_lists = st.integers(1, 100).flatmap(
     lambda size: st.lists(
         report_values,
         min_size=size,
@@ -69,15 +68,24 @@ report_lists = st.integers(1, 200).flatmap(
         unique_by=lambda report: (report.capacity, report.epoch),
     )
 )
+roots = st.binary(min_size=32, max_size=32)
+counts = st.integers(0, 2**32 - 1)
+counts_of_few = st.tuples(st.integers(0, 12), st.integers(0, 12))
 
 
 @pytest.fixture(scope="module")
-def oracle(project, lane, owner) -> Contract:
+def oracle(project, lane, owner, guardian) -> Contract:
     """An oracle with the sets of RULES, all of the same members."""
     oracle = lane.contract(owner.deploy(project.TelemetryOracle, owner))
-    for rules in RULES.values():
-        oracle.send("createSet", MEMBERS, rules.as_tuple(), sender=owner)
+    for set_id, rules in RULES.items():
+        oracle.send("createSet", MEMBERS, THRESHOLDS[set_id], rules.as_tuple(), sender=owner)
+    oracle.send("setGuardian", guardian, sender=owner)
     return oracle
+
+
+@pytest.fixture(scope="module")
+def probe(project, lane, owner) -> Contract:
+    return lane.contract(owner.deploy(project.ReportProbe))
 
 
 @pytest.fixture(scope="module")
@@ -87,87 +95,119 @@ def chain_id(chain) -> int:
 
 def post(oracle: Contract, statement: TelemetryRoot, attestations, at: int):
     """The receipt, or the revert."""
-    return oracle.try_send(
-        "postRoot",
-        statement.set_id,
-        statement.window,
-        statement.root,
-        statement.leaves_uri,
-        attestations,
-        sender=MEMBERS[0],
-        at=at,
-    )
+    return oracle.try_send("postRoot", statement.as_tuple(), attestations, sender=MEMBERS[0], at=at)
+
+
+def seen(outcome) -> Refusal | None:
+    """What an outcome says, as the model says it."""
+    if not isinstance(outcome, Revert):
+        return None
+    return (outcome.name, dict(outcome.inputs))
 
 
 # --- trees ---
 
 
 @given(reports=report_lists, data=st.data())
-def test_every_proof_verifies_and_no_tampered_one(oracle, lane, chain_id, reports, data):
+def test_every_proof_leads_to_the_root_and_no_tampered_one(probe, lane, reports, data):
     tree = ReportTree.of(reports)
-    statement = TelemetryRoot(chain_id, oracle.address, 1, WINDOW, tree.root, URI)
-    end = RULES[1].ends_at(WINDOW)
     picked = data.draw(st.sampled_from(reports))
     proof = tree.proof(picked)
-    with isolated(lane):
-        post(oracle, statement, attest(statement, KEYS[:1]), at=end)
-        assert oracle.read("rootOf", 1, WINDOW) == tree.root
-        lane.batch(
-            oracle.call("verify", 1, end, report.as_tuple(), tree.proof(report))
-            for report in reports
-        )
-        assert oracle.read("leafOf", picked.as_tuple()) == picked.leaf
+    found = lane.batch(
+        probe.call("rootOf", report.as_tuple(), tree.proof(report)) for report in reports
+    )
+    assert set(found) == {tree.root}
+    assert probe.read("leafOf", picked.as_tuple()) == picked.leaf
 
-        changes = [
-            {"uptime_bps": (picked.uptime_bps + 1) % 10_001},
-            {"load_bps": (picked.load_bps + 1) % 10_001},
-            {"energy_wh": picked.energy_wh ^ 1},
-            {"curtailed": not picked.curtailed},
-            {"capacity": picked.capacity ^ 1},
-            {"epoch": picked.epoch ^ 1},
-        ]
-        forgeries = [(replace(picked, **change), proof) for change in changes]
-        paths = [[*proof, data.draw(st.binary(min_size=32, max_size=32))], [*proof, picked.leaf]]
-        if proof:
-            at = data.draw(st.integers(0, len(proof) - 1))
-            bit = 1 << data.draw(st.integers(0, 255))
-            changed = (int.from_bytes(proof[at], "big") ^ bit).to_bytes(32, "big")
-            paths += [[*proof[:at], *proof[at + 1 :]], [*proof[:at], changed, *proof[at + 1 :]]]
-        forgeries += [(picked, path) for path in paths]
-        outcomes = lane.try_batch(
-            oracle.call("verify", 1, end, report.as_tuple(), path) for report, path in forgeries
-        )
-        for (report, _), outcome in zip(forgeries, outcomes, strict=True):
-            assert isinstance(outcome, Revert)
-            assert (outcome.name, outcome.inputs["leaf"]) == ("NotInRoot", report.leaf)
+    changes = [
+        {"uptime_bps": (picked.uptime_bps + 1) % 10_001},
+        {"load_bps": (picked.load_bps + 1) % 10_001},
+        {"energy_wh": picked.energy_wh ^ 1},
+        {"curtailed": not picked.curtailed},
+        {"capacity": picked.capacity ^ 1},
+        {"epoch": picked.epoch ^ 1},
+    ]
+    forgeries = [(replace(picked, **change), proof) for change in changes]
+    paths = [[*proof, data.draw(st.binary(min_size=32, max_size=32))], [*proof, picked.leaf]]
+    if proof:
+        at = data.draw(st.integers(0, len(proof) - 1))
+        bit = 1 << data.draw(st.integers(0, 255))
+        changed = (int.from_bytes(proof[at], "big") ^ bit).to_bytes(32, "big")
+        paths += [[*proof[:at], *proof[at + 1 :]], [*proof[:at], changed, *proof[at + 1 :]]]
+    forgeries += [(picked, path) for path in paths]
+    for report, path in forgeries:
+        # The probe's root is cut to what the oracle keeps, and still another.
+        assert probe.read("rootOf", report.as_tuple(), path)[:27] != tree.root[:27]
+        assert not probe.read("verify", tree.root, report.as_tuple(), path)
+
+
+@given(reports=report_lists, data=st.data())
+def test_any_reports_are_proved_together_and_in_the_order_of_settlement(probe, reports, data):
+    tree = ReportTree.of(reports)
+    picked = data.draw(st.lists(st.sampled_from(reports), min_size=1, unique=True))
+    many = tree.multiproof(picked)
+    assert many.reports == sorted(picked, key=lambda report: (report.epoch, report.capacity))
+    assert probe.read("rootOfMany", *many.as_arguments()) == tree.root
+    assert probe.read("verifyMany", tree.root, *many.as_arguments())
+
+    at = data.draw(st.integers(0, len(picked) - 1))
+    forged = list(many.reports)
+    forged[at] = replace(forged[at], energy_wh=forged[at].energy_wh ^ 1)
+    assert not probe.read("verifyMany", tree.root, *many._replace(reports=forged).as_arguments())
+    if many.flags:
+        flip = data.draw(st.integers(0, len(many.flags) - 1))
+        flags = [flag != (index == flip) for index, flag in enumerate(many.flags)]
+        arguments = many._replace(flags=flags).as_arguments()
+        assert not probe.read("verifyMany", tree.root, *arguments)
 
 
 @given(
     set_id=st.integers(0, MAX_UINT),
     window=st.integers(0, MAX_UINT),
-    root=st.binary(min_size=32, max_size=32),
+    root=roots,
     uri=st.text(max_size=200),
+    capacities=counts,
+    penalized=counts,
+    attempt=st.integers(0, 255),
 )
-def test_the_contract_and_wallets_hash_the_same_words(oracle, chain_id, set_id, window, root, uri):
-    statement = TelemetryRoot(chain_id, oracle.address, set_id, window, root, uri)
-    assert oracle.read("digestOf", set_id, window, root, uri) == statement.digest()
+def test_the_contract_and_wallets_hash_the_same_words(
+    oracle, chain_id, set_id, window, root, uri, capacities, penalized, attempt
+):
+    statement = TelemetryRoot(
+        chain_id, oracle.address, set_id, window, root, capacities, penalized, uri, attempt
+    )
+    assert oracle.read("digestOf", statement.as_tuple()) == statement.digest()
+
+
+period = st.integers(HOUR, 30 * DAY)
 
 
 @given(
-    length=st.integers(HOUR, 30 * DAY),
-    posting=st.integers(HOUR, 30 * DAY),
-    reveal=st.integers(HOUR, 30 * DAY),
+    rules=st.builds(
+        SetRules,
+        window_length=period,
+        posting_period=period,
+        finality_delay=period,
+        reveal_period=period,
+        mass_share_bps=st.integers(1, 10_000),
+        mass_minimum=st.integers(1, 65_535),
+        mass_delay=period,
+    ),
     count=st.integers(1, 5),
     data=st.data(),
 )
-def test_an_end_has_one_window(oracle, lane, owner, length, posting, reveal, count, data):
-    rules = SetRules(data.draw(st.integers(1, count)), length, posting, reveal)
+def test_an_end_has_one_window(oracle, lane, owner, rules, count, data):
+    length = rules.window_length
+    threshold = data.draw(st.integers(1, count))
     near = st.builds(lambda k, d: max(1, k * length + d), st.integers(0, 10**6), st.integers(-2, 2))
     ends = data.draw(st.lists(near | st.integers(1, MAX_UINT), min_size=1, max_size=10))
     with isolated(lane):
-        oracle.send("createSet", MEMBERS[:count], rules.as_tuple(), sender=owner)
-        members, config = oracle.read("setOf", 4)
-        assert (list(members), tuple(config)) == (MEMBERS[:count], rules.as_tuple())
+        oracle.send("createSet", MEMBERS[:count], threshold, rules.as_tuple(), sender=owner)
+        members, read_threshold, config = oracle.read("setOf", 4)
+        assert (list(members), read_threshold) == (MEMBERS[:count], threshold)
+        assert tuple(config) == rules.as_tuple()
+        periods = tuple(oracle.read("periodsOf", 4))
+        assert periods == (length, rules.reveal_span, rules.reveal_period)
         windows = lane.batch(oracle.call("windowOf", 4, end) for end in ends)
     for end, window in zip(ends, windows, strict=True):
         assert window * length < end <= (window + 1) * length
@@ -175,6 +215,20 @@ def test_an_end_has_one_window(oracle, lane, owner, length, posting, reveal, cou
 
 
 # --- quorums ---
+
+
+def forgeries(statement: TelemetryRoot, signer) -> list[bytes]:
+    """What might pass for a signature of a member and is none."""
+    good = attest(statement, [signer])[0].signature
+    return [
+        b"",
+        bytes(65),
+        good[:64],
+        twin(good),
+        attest(statement, FOREIGN[:1])[0].signature,
+        attest(replace(statement, set_id=9), [signer])[0].signature,
+        attest(replace(statement, attempt=1 - statement.attempt), [signer])[0].signature,
+    ]
 
 
 @st.composite
@@ -187,79 +241,85 @@ def quorums(draw, statement: TelemetryRoot, threshold: int):
     if draw(st.integers(0, 4)) == 0:
         signers.append(draw(st.sampled_from(FOREIGN)))
     if draw(st.integers(0, 4)) > 0:
-        signers.sort(key=lambda key: int(key.address, 16))
+        signers = rising(signers)
     attestations = [attest(statement, [signer])[0] for signer in signers]
     if draw(st.integers(0, 4)) == 0:
         victim = draw(st.integers(0, len(attestations) - 1))
-        forged = [
-            b"",
-            bytes(65),
-            attest(statement, FOREIGN[:1])[0].signature,
-            attest(replace(statement, set_id=9), [signers[victim]])[0].signature,
-        ]
-        attestations[victim] = Attestation(
-            attestations[victim].signer, draw(st.sampled_from(forged))
-        )
+        forged = draw(st.sampled_from(forgeries(statement, signers[victim])))
+        attestations[victim] = Attestation(attestations[victim].signer, forged)
+    if draw(st.booleans()):
+        short = draw(st.integers(0, len(attestations) - 1))
+        if len(attestations[short].signature) == 65:
+            signer, signature = attestations[short]
+            attestations[short] = Attestation(signer, compact(signature))
     return attestations
 
 
-def verdict(statement: TelemetryRoot, attestations, threshold: int):
-    """What the oracle must say, in plain words: an error and its subject, or None."""
-    if len(attestations) < threshold:
-        return ("QuorumNotReached", {"given": len(attestations), "needed": threshold})
+def verdict(
+    statement: TelemetryRoot, attestations: list[Attestation], version: Version
+) -> Refusal | None:
+    """What the oracle must say of signatures, in plain words."""
+    if len(attestations) < version.threshold:
+        given = len(attestations)
+        return ("QuorumNotReached", {"given": given, "needed": version.threshold})
     last = 0
     for index, (signer, signature) in enumerate(attestations):
         if int(signer, 16) <= last:
             return ("SignersNotOrdered", {"index": index, "signer": signer})
-        if signer not in MEMBERS:
+        if signer not in version.members:
             return ("NotAttestor", {"setId": statement.set_id, "signer": signer})
-        key = next(key for key in KEYS if key.address == signer)
-        if signature != attest(statement, [key])[0].signature:
+        good = attest(statement, [BY_ADDRESS[signer]])[0].signature
+        if signature not in (good, compact(good)):
             return ("BadSignature", {"signer": signer})
         last = int(signer, 16)
     return None
 
 
-@given(data=st.data(), set_id=st.sampled_from([1, 2, 3]), root=st.binary(min_size=32, max_size=32))
+@given(data=st.data(), set_id=st.sampled_from([1, 2, 3]), root=roots)
 def test_a_quorum_is_judged_as_the_model_does(oracle, lane, chain_id, data, set_id, root):
     rules = RULES[set_id]
     window = rules.window_of(START_TIME) + 1
-    # A root of zero means none.
-    root = root if any(root) else b"\1" * 32
-    statement = TelemetryRoot(chain_id, oracle.address, set_id, window, root, URI)
-    attestations = data.draw(quorums(statement, rules.threshold))
-    expected = verdict(statement, attestations, rules.threshold)
+    # Of a root of zeros nothing would stand.
+    root = root if any(root[:27]) else b"\1" * 32
+    statement = TelemetryRoot(chain_id, oracle.address, set_id, window, root, 5, 1, URI)
+    attestations = data.draw(quorums(statement, THRESHOLDS[set_id]))
+    expected = verdict(statement, attestations, Version(0, tuple(MEMBERS), THRESHOLDS[set_id]))
     with isolated(lane):
         outcome = post(oracle, statement, attestations, at=rules.ends_at(window))
-        standing = oracle.read("rootOf", set_id, window)
+        of_digest = oracle.call("requireQuorum", set_id, statement.digest(), attestations)
+        (viewed,) = lane.try_batch([of_digest])
+        standing, final_at = oracle.read("standingRootOf", set_id, window)
+    assert seen(outcome) == seen(viewed) == expected
     if expected is None:
-        assert not isinstance(outcome, Revert), outcome
-        assert standing == root
-        check_quorum(statement, attestations, MEMBERS, rules.threshold)
+        assert (standing, final_at) == (root[:27], rules.final_at(rules.ends_at(window)))
+        check_quorum(statement, attestations, MEMBERS, THRESHOLDS[set_id])
         return
-    assert isinstance(outcome, Revert)
-    assert (outcome.name, outcome.inputs) == expected
-    assert standing == bytes(32)
+    assert (standing, final_at) == (bytes(27), 0)
     with pytest.raises(TelemetryError):
-        check_quorum(statement, attestations, MEMBERS, rules.threshold)
+        check_quorum(statement, attestations, MEMBERS, THRESHOLDS[set_id])
 
 
 # --- time ---
 
 
 class OracleInTime(RuleBasedStateMachine):
-    """Roots come early, in time, late and twice, while time runs, often to the very second."""
+    """Roots come early, in time, late and twice, are vetoed and waived, and members change, while
+    time runs, often to the very second."""
 
-    def __init__(self, oracle: Contract, chain_id: int) -> None:
+    def __init__(self, oracle: Contract, chain_id: int, owner, guardian) -> None:
         super().__init__()
         self.oracle = oracle
         self.lane = oracle.lane
         self.chain_id = chain_id
+        self.owner, self.guardian = owner, guardian
         self.scope = ExitStack()
         self.scope.enter_context(isolated(self.lane))
-        self.roots: dict[tuple[int, int], ReportTree] = {}
-        self.final: dict[tuple[int, int], Status] = {}
-        self.ends: list[tuple[int, int]] = []
+        self.sets = {
+            set_id: SetModel(set_id, rules, MEMBERS, THRESHOLDS[set_id])
+            for set_id, rules in RULES.items()
+        }
+        self.watched: list[WindowModel] = []
+        self.settled: dict[tuple[int, int], Status] = {}
         self.now = 0
 
     def teardown(self) -> None:
@@ -268,125 +328,236 @@ class OracleInTime(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.now = self.lane.time
-        for set_id, rules in RULES.items():
-            first = rules.window_of(self.now)
-            for window in range(first, first + 3):
-                self.ends += [
-                    (set_id, rules.ends_at(window - 1) + 1),
-                    (set_id, rules.ends_at(window)),
-                ]
+        self.watch_what_comes()
+
+    # ---- Time -----------------------------------------------------------------------------------
 
     def move(self, to: int) -> None:
         """To that time, or to the next second if it has passed."""
         self.now = max(self.now + 1, to)
 
+    def turns(self, window: WindowModel) -> list[int]:
+        """When something about a window changes by itself."""
+        rules, number = window.rules, window.window
+        turns = [rules.ends_at(number), rules.posting_ends(number), rules.repost_ends(number)]
+        turns += [rules.reveal_ends(number), rules.late_ends(number)]
+        return turns + ([window.final_at, window.held_until] if window.root else [])
+
     @rule(data=st.data(), early=st.sampled_from([-1, 0, 0, 1]))
-    def wait_for_a_deadline(self, data, early: int) -> None:
-        deadlines = sorted(
-            moment + early
-            for set_id, end in self.ends
-            for rules in [RULES[set_id]]
-            for window in [rules.window_of(end)]
-            for moment in (
-                rules.ends_at(window),
-                rules.posting_ends_at(window),
-                rules.reveal_ends_at(window),
-            )
-            if moment + early > self.now
-        )
-        if deadlines:
-            self.move(data.draw(st.sampled_from(deadlines[:3])))
+    def wait_for_a_turn(self, data, early: int) -> None:
+        turns = {turn + early for window in self.watched for turn in self.turns(window)}
+        turns |= {
+            version.holds_from + early
+            for attestors in self.sets.values()
+            for version in attestors.versions
+        }
+        coming = sorted(turn for turn in turns if turn > self.now)
+        if coming:
+            self.move(data.draw(st.sampled_from(coming[:2])))
             self.lane.mine(at=self.now)
 
-    @rule(seconds=st.integers(1, 3 * DAY))
+    @rule(seconds=st.integers(1, 3 * HOUR) | st.integers(1, 3 * DAY))
     def wait(self, seconds: int) -> None:
         self.move(self.now + seconds)
         self.lane.mine(at=self.now)
 
-    @rule(
-        data=st.data(),
-        seed=st.integers(0, 10_000),
-        shift=st.sampled_from([-1, 0, 0, 0, 1]),
-        moment=st.sampled_from(["now", "ends_at", "posting_ends_at"]),
-        early=st.sampled_from([-1, 0]),
-    )
-    def post_a_root(self, data, seed: int, shift: int, moment: str, early: int) -> None:
-        set_id, end = data.draw(st.sampled_from(self.ends))
-        rules = RULES[set_id]
-        window = rules.window_of(end) + shift
-        tree = ReportTree.of(Report(i + 1, seed, 10_000 - i, seed, i) for i in range(3))
+    def draw_moment(self, data, window: WindowModel) -> None:
+        """Now, or as soon as a turn of the window, or a second before it; once it has ended."""
+        coming = sorted(turn for turn in self.turns(window) if turn > self.now)[:2]
+        moments = [turn + early for turn in coming for early in (-1, 0)]
+        soon = [self.now + 1] * 8 if self.now >= window.ends_at else [window.ends_at] * 3
+        self.move(data.draw(st.sampled_from([*soon, *moments])))
+
+    def watch_what_comes(self) -> None:
+        """The window of each set that ended last and the one that runs, while there is room."""
+        for attestors in self.sets.values():
+            running = attestors.rules.window_of(self.now + 1)
+            for number in (running - 1, running):
+                window = attestors.window(number)
+                if window not in self.watched and len(self.watched) < 18:
+                    self.watched.append(window)
+
+    def draw_window(self, data, fit) -> WindowModel:
+        """One that fits what is to be done, most often, if there is one."""
+        fitting = sorted(filter(fit, self.watched), key=lambda window: window.ends_at)[:5]
+        return data.draw(st.sampled_from([*fitting * 8, *self.watched]))
+
+    # ---- What is done ---------------------------------------------------------------------------
+
+    def is_open(self, window: WindowModel) -> bool:
+        return window.root is None and self.now + 1 < window.posting_ends
+
+    @rule(data=st.data(), seed=st.integers(0, 10_000), counts=counts_of_few)
+    def post_a_root(self, data, seed: int, counts: tuple[int, int]) -> None:
+        self.watch_what_comes()
+        window = self.draw_window(data, self.is_open)
+        self.bring(data, window, keccak(text=str(seed)), (max(*counts, 1), min(counts)), True)
+
+    @precondition(lambda self: any(self.is_open(w) and w.vetoes for w in self.watched))
+    @rule(data=st.data(), seed=st.integers(0, 10_000), counts=counts_of_few)
+    def post_after_a_veto(self, data, seed: int, counts: tuple[int, int]) -> None:
+        window = next(w for w in self.watched if self.is_open(w) and w.vetoes)
+        self.bring(data, window, keccak(text=str(seed)), (max(*counts, 1), min(counts)), True)
+
+    @rule(data=st.data(), seed=st.integers(0, 9), counts=counts_of_few)
+    def post_something_odd(self, data, seed: int, counts: tuple[int, int]) -> None:
+        root = keccak(text=str(seed)) if seed else bytes(27) + b"\1" * 5
+        self.bring(data, self.draw_window(data, self.is_open), root, counts, False)
+
+    def bring(
+        self, data, window: WindowModel, root: bytes, counts: tuple[int, int], in_order: bool
+    ) -> None:
+        """In order: counts, attempt and signers are those that are due; the time may not be."""
+        self.draw_moment(data, window)
+        attestors = self.sets[window.set_id]
+        attempt = min(window.vetoes, 1) if in_order else data.draw(st.integers(0, 2))
         statement = TelemetryRoot(
-            self.chain_id, self.oracle.address, set_id, window, tree.root, URI
+            self.chain_id,
+            self.oracle.address,
+            window.set_id,
+            window.window,
+            root,
+            *counts,
+            URI,
+            attempt,
         )
-        self.move(0 if moment == "now" else getattr(rules, moment)(window) + early)
-        outcome = post(
-            self.oracle, statement, attest(statement, KEYS[: rules.threshold]), at=self.now
-        )
-        if self.now < rules.ends_at(window):
-            expected = "WindowOpen"
-        elif self.now >= rules.posting_ends_at(window):
-            expected = "WindowClosed"
-        else:
-            expected = "RootExists" if (set_id, window) in self.roots else None
+        at_end = attestors.in_force(window.ends_at)
+        signing = at_end if in_order else data.draw(st.sampled_from(attestors.versions))
+        signers = [BY_ADDRESS[member] for member in signing.members][: signing.threshold]
+        attestations = sort_attestations(attest(statement, signers))
+        outcome = post(self.oracle, statement, attestations, at=self.now)
+        expected = window.refusal_of_post(self.now, statement)
+        expected = expected or verdict(statement, attestations, at_end)
+        assert seen(outcome) == expected
         if expected is None:
-            assert not isinstance(outcome, Revert), outcome
-            self.roots[set_id, window] = tree
-        else:
-            assert isinstance(outcome, Revert)
-            assert outcome.name == expected
+            window.post(self.now, statement)
+            final_at = window.rules.final_at(self.now)
+            event = outcome.event("RootPosted")
+            assert (event.root, event.finalAt) == (root, final_at)
+            assert (event.capacities, event.penalized) == counts
 
-    @precondition(lambda self: self.roots)
+    @precondition(lambda self: any(window.root for window in self.watched))
     @rule(data=st.data())
-    def replace_a_root(self, data) -> None:
-        set_id, window = data.draw(st.sampled_from(sorted(self.roots)))
-        statement = TelemetryRoot(
-            self.chain_id, self.oracle.address, set_id, window, keccak(text="other"), URI
+    def veto(self, data) -> None:
+        window = self.draw_window(data, lambda w: self.now + 1 < w.final_at)
+        self.draw_moment(data, window)
+        root, expected = window.standing()[0], window.refusal_of_veto(self.now)
+        outcome = self.oracle.try_send(
+            "veto", window.set_id, window.window, sender=self.guardian, at=self.now
         )
+        assert seen(outcome) == expected
+        if expected is None:
+            window.veto(self.now)
+            event = outcome.event("RootVetoed")
+            assert (event.root, event.repostEnds) == (root, window.posting_ends)
+
+    @precondition(lambda self: any(window.root for window in self.watched))
+    @rule(data=st.data())
+    def waive(self, data) -> None:
+        window = self.draw_window(data, lambda w: w.is_mass)
+        self.draw_moment(data, window)
+        expected = window.refusal_of_waiver(self.now)
+        outcome = self.oracle.try_send(
+            "waivePenalties", window.set_id, window.window, sender=self.guardian, at=self.now
+        )
+        assert seen(outcome) == expected
+        if expected is None:
+            window.waive(self.now)
+
+    @precondition(lambda self: any(window.root for window in self.watched))
+    @rule(data=st.data())
+    def dispute(self, data) -> None:
+        window = self.draw_window(data, lambda w: self.now + 1 < w.final_at)
+        self.draw_moment(data, window)
+        outcome = self.oracle.try_send(
+            "dispute", window.set_id, window.window, URI, sender=MEMBERS[0], at=self.now
+        )
+        # What can be vetoed can be disputed, and nothing else.
+        assert seen(outcome) == window.refusal_of_veto(self.now)
+
+    @rule(data=st.data(), function=st.sampled_from(["veto", "waivePenalties"]))
+    def act_as_guardian_without_being_it(self, data, function: str) -> None:
+        window = self.draw_window(data, lambda w: w.root)
+        caller = data.draw(st.sampled_from([self.owner.address, MEMBERS[1]]))
         self.move(0)
-        outcome = post(self.oracle, statement, attest(statement, KEYS), at=self.now)
-        closed = self.now >= RULES[set_id].posting_ends_at(window)
-        assert isinstance(outcome, Revert)
-        assert outcome.name == ("WindowClosed" if closed else "RootExists")
-
-    @invariant()
-    def every_end_stands_as_in_the_model(self) -> None:
-        statuses = self.lane.batch(
-            self.oracle.call("statusOf", set_id, end) for set_id, end in self.ends
+        outcome = self.oracle.try_send(
+            function, window.set_id, window.window, sender=caller, at=self.now
         )
-        for (set_id, end), status in zip(self.ends, statuses, strict=True):
-            rules = RULES[set_id]
-            has_root = (set_id, rules.window_of(end)) in self.roots
-            assert status == rules.status(self.now, end, has_root)
-            # What can be settled without a report can never be settled with one again.
-            if (set_id, end) in self.final:
-                assert status == self.final[set_id, end]
-            if status in (Status.MISSING, Status.BLACKOUT):
-                self.final[set_id, end] = Status(status)
+        assert seen(outcome) == ("NotGuardian", {"caller": caller})
+
+    @precondition(lambda self: sum(len(s.versions) for s in self.sets.values()) < 12)
+    @rule(data=st.data(), set_id=st.sampled_from([1, 2, 3]))
+    def change_members(self, data, set_id: int) -> None:
+        members = data.draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=7, unique=True))
+        addresses = [member.address for member in rising(members)]
+        threshold = data.draw(st.integers(1, len(addresses)))
+        self.move(0)
+        self.oracle.send(
+            "scheduleMembers", set_id, addresses, threshold, sender=self.owner, at=self.now
+        )
+        self.sets[set_id].schedule(self.now, addresses, threshold)
+
+    # ---- What holds -----------------------------------------------------------------------------
 
     @invariant()
-    def reports_verify_exactly_where_the_status_says_so(self) -> None:
+    def every_window_stands_as_in_the_model(self) -> None:
         calls = []
-        for set_id, end in self.ends:
-            tree = self.roots.get((set_id, RULES[set_id].window_of(end)))
-            report = tree.reports[0] if tree else Report(1, 1, 1, 1, 1)
-            proof = tree.proof(report) if tree else []
+        for window in self.watched:
+            place = (window.set_id, window.window)
+            begin = window.rules.ends_at(window.window - 1)
             calls += [
-                self.oracle.call("statusOf", set_id, end),
-                self.oracle.call("verify", set_id, end, report.as_tuple(), proof),
+                self.oracle.call("standingRootOf", *place),
+                self.oracle.call("windowInfo", *place),
+                self.oracle.call("penaltiesOf", *place),
+                self.oracle.call("statusOf", window.set_id, begin + 1),
+                self.oracle.call("statusOf", window.set_id, window.ends_at),
             ]
-        answers = self.lane.try_batch(calls)
-        refusals = {
-            Status.PENDING: "NoRoot",
-            Status.BLACKOUT: "NoRoot",
-            Status.MISSING: "RevealClosed",
-        }
-        for status, shown in zip(answers[::2], answers[1::2], strict=True):
-            if status == Status.REPORTED:
-                assert shown is None
+        answers = iter(self.lane.try_batch(calls))
+        for window in self.watched:
+            standing, info, penalties, first, last = (next(answers) for _ in range(5))
+            assert tuple(standing) == window.standing()
+            assert tuple(info) == window.info()
+            state = window.penalties(self.now)
+            if state is None:
+                assert penalties.name == "NoRoot"
             else:
-                assert isinstance(shown, Revert)
-                assert shown.name == refusals[Status(status)]
+                assert tuple(penalties) == (state, window.held_until)
+            attestors = self.sets[window.set_id]
+            begin = window.rules.ends_at(window.window - 1)
+            assert first == attestors.status(self.now, begin + 1)
+            assert last == attestors.status(self.now, window.ends_at) == window.status(self.now)
+
+    @invariant()
+    def what_is_decided_is_for_good(self) -> None:
+        for window in self.watched:
+            place, status = (window.set_id, window.window), window.status(self.now)
+            # What can be settled without a report can never be settled with one again.
+            if place in self.settled:
+                assert status == self.settled[place]
+            if status in (Status.MISSING, Status.BLACKOUT):
+                self.settled[place] = status
+            # Reports can be shown for the reveal period at least, however late the root.
+            if window.root:
+                assert window.final_at + window.rules.reveal_period <= window.rules.reveal_ends(
+                    window.window
+                )
+
+    @invariant()
+    def members_are_those_of_the_time(self) -> None:
+        times = [
+            (attestors, version.holds_from + shift)
+            for attestors in self.sets.values()
+            for version in attestors.versions
+            for shift in (-1, 0)
+            if version.holds_from + shift >= 0
+        ]
+        answers = self.lane.batch(
+            self.oracle.call("membersAt", attestors.set_id, time) for attestors, time in times
+        )
+        for (attestors, time), (members, threshold) in zip(times, answers, strict=True):
+            version = attestors.in_force(time)
+            assert (tuple(members), threshold) == (version.members, version.threshold)
 
 
-def test_the_oracle_keeps_its_word_through_time(oracle, chain_id):
-    run_state_machine_as_test(lambda: OracleInTime(oracle, chain_id))
+def test_the_oracle_keeps_its_word_through_time(oracle, chain_id, owner, guardian):
+    run_state_machine_as_test(lambda: OracleInTime(oracle, chain_id, owner, guardian))

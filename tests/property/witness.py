@@ -19,6 +19,7 @@ from eth_utils.crypto import keccak
 from derrick.abi import Revert
 from derrick.chain import Call, Contract, Receipt
 from derrick.model import (
+    BOND,
     ENGINE,
     Account,
     Capacity,
@@ -102,13 +103,11 @@ class Witness:
         *arguments: Any,
         reference: Callable[[Market], T],
         touches: int | None,
-        extra: dict[str, Any] | None = None,
     ) -> T | None:
         """Makes one call on both sides, in a block at `now`, and compares how it ends.
 
         Returns what the reference returns, or None where both refuse. `touches` is the capacity
-        whose figures may have changed. `extra` are inputs of the expected error that the reference
-        does not know: hashes.
+        whose figures may have changed.
         """
         call = contract.call(function, *map(self.wire, arguments), sender=self.address(caller))
         self.model.now = self.now
@@ -124,7 +123,7 @@ class Witness:
         try:
             result = reference(self.model)
         except Refused as refused:
-            self._compare_refusal(call, outcome, refused, extra or {})
+            self._compare_refusal(call, outcome, refused)
             return None
         if isinstance(outcome, Revert):
             self.check_laws(self.model.capacities)
@@ -163,9 +162,7 @@ class Witness:
         else:
             same(0, what, found, wanted)
 
-    def _compare_refusal(
-        self, call: Call, outcome: Receipt | Revert, refused: Refused, extra: dict[str, Any]
-    ) -> None:
+    def _compare_refusal(self, call: Call, outcome: Receipt | Revert, refused: Refused) -> None:
         if not isinstance(outcome, Revert):
             # Say first which of the market's own laws that breaks, if any.
             self.check_laws(self.model.capacities)
@@ -173,7 +170,6 @@ class Witness:
             return
         hold(11, outcome.kind == "error", f"{call} is no clean error: {outcome}")
         inputs = {name: self.wire(value, name) for name, value in refused.inputs.items()}
-        inputs |= {name: extra[name] for name in outcome.inputs if name in extra}
         found = (outcome.name, outcome.inputs)
         same(0, f"error of {call} at {self.now}", found, (refused.error, inputs))
 
@@ -193,7 +189,7 @@ class Witness:
         return (PLANS[number - 1].operator, *INVESTORS, TENANTS[0])
 
     def wallets(self, number: int) -> tuple[Account, ...]:
-        return (*PEOPLE, ENGINE, PLANS[number - 1].splitter)
+        return (*PEOPLE, ENGINE, BOND, PLANS[number - 1].splitter)
 
     def _calls(self, number: int) -> Iterator[tuple[Key, Call]]:
         engine, splitter, coin = self.stage.engine, self.splitter(number), self.coin_of(number)
@@ -202,10 +198,22 @@ class Witness:
         yield ("settled", number), engine.call("settledTo", number)
         epoch = self.model.capacities[number].next_epoch
         yield ("credit sum", number), engine.call("creditSumBelow", number, epoch)
+        yield ("performance", number), engine.call("performanceOf", number)
+        yield ("leased to", number), engine.call("leasedTo", number)
+        yield ("barred", number), engine.call("isBarred", number)
+        yield ("bond", number), self.stage.bond.call("operatorPartOf", number)
+        yield ("bond held", number), self.stage.bond.call("heldOf", number)
+        penalties = self.model.capacities[number].penalties
+        for epoch in penalties:
+            yield ("penalty", number, epoch), engine.call("penaltyOf", number, epoch)
+            yield ("reserve", number, epoch), self.stage.bond.call("reserveOf", number, epoch)
         for lease_id in self.leases_of(number):
             yield ("credit", lease_id), engine.call("creditOf", lease_id)
             yield ("tenant", lease_id), engine.call("ownerOf", lease_id)
             yield ("state", lease_id), engine.call("stateOf", lease_id)
+            for epoch in penalties:
+                call = engine.call("claimableOf", lease_id, epoch)
+                yield ("claimable", lease_id, epoch), call
         lifetime = PLANS[number - 1].lifetime
         yield ("occupancy", number), engine.call("occupancyOf", number, 0, lifetime)
         yield ("totals", number), splitter.call("totals")
@@ -351,6 +359,18 @@ class Witness:
             books += paid_in - released - claimed
         hold(2, held >= needed, f"{held} {coin}s are held for {needed}")
         same(3, f"{coin}s held, against paid in less paid out", held, books)
+        self._check_bond(coin)
+
+    def _check_bond(self, coin: str) -> None:
+        """What the bond holds covers all that it owes, to the base unit."""
+        held = self.read("wallet", coin, BOND)
+        owed = parts = 0
+        for number in (n for n, plan in enumerate(PLANS, start=1) if plan.coin == coin):
+            owed += self.read("bond held", number)
+            reserves = [v for k, v in self.readings.items() if k[:2] == ("reserve", number)]
+            parts += self.read("bond", number) + sum(sum(each[:2]) for each in reserves)
+        hold(2, held >= owed, f"{held} {coin}s are held in the bond for {owed}")
+        same(3, f"{coin}s in the bond: operators' parts and reserves", parts, owed)
 
     def _check_splitter(self, number: int) -> None:
         received, paid = self.read("totals", number)
@@ -381,6 +401,7 @@ class Witness:
         same(3, f"{where}: leases, paid in, credits", self.read("account", number), account)
         credited = capacity.credit_sum
         same(3, f"{where}: sum of credits, bps", self.read("credit sum", number), credited)
+        self._check_service(capacity)
         known = {lease.id for lease in capacity.leases}
         same(0, f"{where}: leases that exist", set(self.leases_of(number)), known)
         self.model.now = self.block_time
@@ -394,6 +415,43 @@ class Witness:
             found = self.read("refund", PLANS[number - 1].coin, who)
             wanted = self.model.refund_of(capacity.token, who)
             same(3, f"{who}'s refund of {PLANS[number - 1].coin}s", found, wanted)
+
+    def _check_service(self, capacity: Capacity) -> None:
+        """What was measured, what it cost, and what the bond holds."""
+        number, bond = capacity.id, self.model.bonds[capacity.id]
+        where = f"capacity {number}"
+        self.model.now = self.block_time
+        same(0, f"{where}: barred", self.read("barred", number), capacity.is_barred)
+        same(0, f"{where}: leased to", self.read("leased to", number), capacity.leased_to)
+        same(2, f"{where}: operator's part of the bond", self.read("bond", number), bond.part)
+        same(2, f"{where}: held in the bond", self.read("bond held", number), bond.held)
+        self._check_performance(capacity)
+        for epoch, penalty in capacity.penalties.items():
+            found = self.read("penalty", number, epoch)
+            wanted = (penalty.per_unit, penalty.units, 3 if penalty.freed else 2)
+            same(3, f"{where}: penalty of epoch {epoch}", tuple(found), wanted)
+            left = sum(self.read("reserve", number, epoch)[:2])
+            same(2, f"{where}: reserve of epoch {epoch}", left, bond.reserves[epoch].left)
+            claims = [capacity.penalty_of(lease, epoch) for lease in capacity.leases]
+            hold(2, sum(claims) <= left, f"{where}, epoch {epoch}: {claims} of {left}")
+            for lease in capacity.leases:
+                claimable = self.read("claimable", lease.id, epoch)
+                due = self.model.claimable_of(lease, epoch)
+                same(3, f"penalty of lease {lease.id} in epoch {epoch}", claimable, due)
+
+    def _check_performance(self, capacity: Capacity) -> None:
+        """The last reading as it was; averages rounded down by less than thirty parts."""
+        found, exact = self.read("performance", capacity.id), capacity.performance
+        where = f"capacity {capacity.id}"
+        same(0, f"{where}: last reading", tuple(found)[:4], exact[:4])
+        same(0, f"{where}: lifetime energy", found.lifetimeWh, exact.lifetime_wh)
+        for name, parts, mean, value in (
+            ("uptime", 1024, found.meanUptime, exact.mean_uptime),
+            ("load", 1024, found.meanLoad, exact.mean_load),
+            ("energy", 64, found.meanEnergy, exact.mean_energy),
+        ):
+            near = 0 <= value * parts - mean < 30
+            hold(10, near, f"{where}: mean {name} is {mean}/{parts}, must be {float(value)}")
 
     def _check_lease(self, capacity: Capacity, lease: Lease) -> None:
         found = self.read("credit", lease.id)
@@ -467,6 +525,8 @@ class Witness:
             for lease_id in self.leases_of(number):
                 if self.readings.get(("tenant", lease_id)) == self.address(who):
                     total += self.read("credit", lease_id)
+                    for epoch in self.model.capacities[number].penalties:
+                        total += self.readings.get(("claimable", lease_id, epoch), 0)
             for leg, terms in enumerate(self.model.splitters[number].legs):
                 total += self.read("leg", number, leg) if terms.recipient == who else 0
             total += self.readings.get(("dividend", number, who), 0)

@@ -29,10 +29,16 @@ def _undone(bench):
 
 
 @pytest.fixture
-def lease(bench, tenant):
-    """A lease of 10 units over epochs 2 … 11, in its first epoch."""
-    lease = bench.sign_lease(tenant)
-    bench.go_to_epoch(2)
+def start(bench):
+    """The first epoch of the leases here: the one after the next, whenever the test runs."""
+    return bench.lease.nextEpochToBegin(1) + 1
+
+
+@pytest.fixture
+def lease(bench, tenant, start):
+    """A lease of 10 units over ten epochs, in its first epoch."""
+    lease = bench.sign_lease(tenant, start=start, end=start + 10)
+    bench.go_to_epoch(start)
     return lease
 
 
@@ -219,7 +225,8 @@ def test_a_changed_challenge_that_its_user_signed_is_refused_too(gate, tenant, l
 
 def test_an_answer_to_another_lease_opens_nothing(bench, gate, tenant, lease):
     """The signature over one challenge does not fit another, for whichever lease."""
-    other = bench.sign_lease(tenant, start=3)
+    start = bench.lease.nextEpochToBegin(1)
+    other = bench.sign_lease(tenant, start=start, end=start + 9)
     here, there = (gate.issue_challenge(each, tenant.address) for each in (lease, other))
     for challenge, signature in ((here, sign(tenant, there)), (there, sign(tenant, here))):
         with denied(f"not a signature of {tenant.address} over this challenge"):
@@ -335,37 +342,38 @@ def refused(gate, account, lease) -> None:
             ask()
 
 
-def test_a_forward_opens_nothing_yet(bench, gate, tenant):
-    lease = bench.sign_lease(tenant)
-    bench.lane.mine(at=bench.origin + 2 * DAY - 1)
+def test_a_forward_opens_nothing_yet(bench, gate, tenant, start):
+    lease = bench.sign_lease(tenant, start=start, end=start + 10)
+    bench.lane.mine(at=bench.origin + start * DAY - 1)
     refused(gate, tenant, lease)
-    bench.go_to_epoch(2)
+    bench.go_to_epoch(start)
     assert gate.check(lease, tenant.address).lease == lease
 
 
-def test_a_lease_that_ended_opens_nothing(bench, gate, tenant, lease):
+def test_a_lease_that_ended_opens_nothing(bench, gate, tenant, start, lease):
     challenge = gate.issue_challenge(lease, tenant.address, ttl=3_600)
-    bench.lane.mine(at=bench.origin + 12 * DAY - 1)
+    bench.lane.mine(at=bench.origin + (start + 10) * DAY - 1)
     assert gate.check(lease, tenant.address).lease == lease
-    bench.go_to_epoch(12)
+    bench.go_to_epoch(start + 10)
     refused(gate, tenant, lease)
     with denied("the challenge expired [0-9]+ s ago"):
         gate.verify(challenge, sign(tenant, challenge))
 
 
-def test_a_terminated_lease_opens_until_its_new_end(bench, gate, tenant, lease):
+def test_a_terminated_lease_opens_until_its_new_end(bench, gate, tenant, start, lease):
     bench.lease.terminate(lease, sender=tenant)
     assert gate.check(lease, tenant.address).lease == lease
-    bench.go_to_epoch(3)
+    bench.go_to_epoch(start + 1)
     refused(gate, tenant, lease)
 
 
-def test_a_lease_that_is_not_paid_on_opens_nothing(bench, gate, tenant):
+def test_a_lease_that_is_not_paid_on_opens_nothing(bench, gate, tenant, start):
+    term = bench.capacity.termCount(1)
     bench.capacity.addTerm(1, Term(1, 365, 10_000, 1, 1), sender=bench.operator)
-    lease = bench.sign_lease(tenant, term=2)
-    bench.go_to_epoch(2)
+    lease = bench.sign_lease(tenant, term=term, start=start, end=start + 10)
+    bench.go_to_epoch(start)
     assert gate.check(lease, tenant.address).lease == lease
-    bench.go_to_epoch(3)
+    bench.go_to_epoch(start + 1)
     refused(gate, tenant, lease)
 
 

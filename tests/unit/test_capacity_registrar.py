@@ -45,7 +45,7 @@ def test_deed_and_shares_go_to_the_caller_and_both_name_each_other(
     project, desk, bench, other_operator, lender, treasury
 ):
     capacity = bench.capacity.nextCapacity()
-    receipt = register(desk, other_operator, split([(lender, 1_500)]))
+    receipt = register(desk, other_operator, split([(lender, 1_500, True)]))
     made, address = receipt.return_value
     assert made == capacity
     splitter = project.RevenueSplitter.at(address)
@@ -61,8 +61,8 @@ def test_deed_and_shares_go_to_the_caller_and_both_name_each_other(
     assert splitter.STABLECOIN() == bench.coin
     assert splitter.LEASE() == bench.lease
     assert splitter.balanceOf(other_operator) == splitter.totalSupply() == SUPPLY
-    assert tuple(splitter.legOf(0)) == (lender, 1_500)
-    assert tuple(splitter.legOf(1)) == (treasury, 200)
+    assert tuple(splitter.legOf(0)) == (lender, 1_500, True)
+    assert tuple(splitter.legOf(1)) == (treasury, 200, True)
 
     (registered,) = receipt.decode_logs(project.ComputeCapacity.CapacityRegistered)
     assert (registered.capacity, registered.operator, registered.payee) == (
@@ -142,8 +142,8 @@ def test_nobody_takes_the_splitter_in_advance(project, desk, bench, operator, st
 
 def test_leaves_nothing_behind_when_it_fails(project, desk, bench, operator):
     before = bench.capacity.nextCapacity()
-    with reverts_with(project.RevenueSplitterFactory.LegsTakeTooMuch, bps=8_001, max=8_000):
-        register(desk, operator, split([(operator, 8_001)]))
+    with reverts_with(project.RevenueSplitter.LegsTakeTooMuch, bps=8_001, max=8_000):
+        register(desk, operator, split([(operator, 8_001, False)]))
     assert bench.capacity.nextCapacity() == before
 
 

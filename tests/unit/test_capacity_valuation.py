@@ -43,6 +43,10 @@ MACHINES = {
     "priceFloorBps": 6_000,
     "attestorSet": 1,
     "tiers": [],
+    "penaltyBelowBps": 0,
+    "penaltyPerUnit": 0,
+    "curtailmentEpochs": 0,
+    "curtailmentCreditBps": 0,
 }
 
 

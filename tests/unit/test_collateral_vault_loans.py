@@ -76,6 +76,23 @@ class TestPledging:
         vault.borrow(splitter, 1, borrower, sender=borrower)
         vault.withdrawCollateral(splitter, 1, borrower, sender=borrower)
 
+    def test_shares_that_pay_in_another_token(
+        self, project, stage, vault, splitter, owner, operator, borrower
+    ):
+        """Positions do not count it; and while shares lie here nobody can add one."""
+        bitcoin = owner.deploy(project.MockERC20, "Bitcoin", "BTC", 8)
+        stage.factory.setDividendToken(bitcoin, True, sender=owner)
+        splitter.approve(vault, SUPPLY, sender=operator)
+        vault.pledge(splitter, 1, sender=operator)
+        error, held = project.RevenueSplitter.NotSoleHolder, SUPPLY - 1
+        with reverts_with(error, caller=operator, shares=held, supply=SUPPLY):
+            splitter.addToken(bitcoin, sender=operator)
+        vault.withdrawCollateral(splitter, 1, operator, sender=operator)
+        vault.provider.mine()
+        splitter.addToken(bitcoin, sender=operator)
+        with reverts_with(vault.OtherDividends, collateral=splitter):
+            vault.pledge(splitter, 1, sender=operator)
+
     def test_shares_one_does_not_have(self, vault, splitter, stranger):
         with reverts_with("TransferFromFailed()"):
             vault.pledge(splitter, 1, sender=stranger)

@@ -323,25 +323,6 @@ def test_the_floor_is_a_share_of_the_index_rounded_up(bench, feed, project, owne
     assert bench.capacity.offerOf(2, 0, 0, 1, 1).rent == floor + 1
 
 
-def test_a_floor_that_no_price_could_reach_leases_nothing(bench, feed, project, owner):
-    """An index gone wild must not make a rent that does not fit a lease."""
-    coin = project.MockERC20.deploy("Coin", "COIN", 18, sender=owner)
-    bench.stablecoins.setStablecoin(coin, True, sender=owner)
-    register(bench, price_floor_bps=10_000, stablecoin=coin.address)
-    unit = 8 * 24 * 10 ** (18 - 8)
-    highest = 2**82 // unit
-    feed.updateAnswer(highest, sender=owner)
-    assert bench.capacity.offerOf(2, 0, 0, 1, 1).rent == highest * unit
-    for index in (highest + 1, 2**96 - 1):
-        feed.updateAnswer(index, sender=owner)
-        floor = bench.capacity.priceFloorOf(2)
-        assert floor == index * unit
-        with reverts_with(
-            bench.capacity.OutOfRange, field=field("priceFloor"), value=floor, min=0, max=2**82
-        ):
-            bench.capacity.offerOf(2, 0, 0, 1, 1)
-
-
 def test_without_an_index_nothing_is_leased_above_a_floor(bench, feed, lane):
     register(bench, price_floor_bps=1)
     bench.capacity.offerOf(2, 0, 0, 1, 1)

@@ -85,7 +85,7 @@ def test_the_dearest_capacity_overflows_nothing(bench, funded, engine, lane):
 
     lane.mine(at=bench.capacity.configOf(capacity).origin + MAX_LIFETIME * HOUR + 30 * DAY)
     engine.send("passIdle", capacity, start, sender=funded)
-    epochs = 5
+    epochs = 30
     for _ in range(epochs):
         engine.send("settleMissing", capacity, sender=funded)
     credit = -(-rate // 10_000)

@@ -64,6 +64,7 @@ def test_a_market_made_of_two_is_miswired(market, owner, usdc, stranger):
         "capacity.STABLECOINS",
         "capacity.INDEX",
         "capacity.TELEMETRY",
+        "bond.CAPACITY",
         "lease.CAPACITY",
         "factory.CAPACITY",
         "registrar.CAPACITY",
@@ -276,8 +277,8 @@ def test_a_registered_listing_is_the_listing(local, operator):
     assert capacity.splitter.balanceOf(operator) == SUPPLY
     legs = [tuple(capacity.splitter.legOf(i)) for i in range(2)]
     assert legs == [
-        (operator.address, RUNNING_COSTS_BPS),
-        (local.owner.address, MarketRules().protocol_bps),
+        (operator.address, RUNNING_COSTS_BPS, False),
+        (local.owner.address, MarketRules().protocol_bps, True),
     ]
 
 

@@ -13,9 +13,11 @@ from fractions import Fraction
 import pytest
 
 from derrick.model import (
+    BOND,
+    CLAIM_PERIOD,
     ENGINE,
     NOBODY,
-    AttestorSet,
+    Bond,
     Capacity,
     Lease,
     Market,
@@ -25,10 +27,12 @@ from derrick.model import (
     Token,
 )
 from derrick.structs import LeaseRequest, Leg, Term, Tier
-from derrick.telemetry import Report, Status
+from derrick.telemetry import Report, ReportTree, SetRules, Status
+from derrick.telemetry_model import SetModel
 from derrick.units import BPS, DAY, HOUR
 
 ORIGIN = 100_000
+RULES = SetRules(DAY, 6 * HOUR, HOUR, 6 * HOUR, 10_000, 9, HOUR)
 PRICE = 1_000
 ALICE, BOB, OPERATOR, PROTOCOL, STRANGER = "alice", "bob", "operator", "protocol", "stranger"
 SPLITTER = "splitter of 1"
@@ -46,7 +50,7 @@ TERMS = (
 @pytest.fixture
 def market() -> Market:
     market = Market(now=ORIGIN)
-    market.sets[1] = AttestorSet(DAY, 6 * HOUR, 6 * HOUR)
+    market.sets[1] = SetModel(1, RULES, [], 0)
     token = Token()
     for tenant in (ALICE, BOB):
         token.mint(tenant, FUNDS)
@@ -67,6 +71,7 @@ def market() -> Market:
         attested=10,
     )
     market.capacities[1] = capacity
+    market.bonds[1] = Bond(capacity)
     market.splitters[1] = Splitter(SPLITTER, capacity, [Leg(PROTOCOL, 333)], {OPERATOR: 3_000})
     return market
 
@@ -118,10 +123,17 @@ def report(market: Market, *uptimes: int, capacity: int = 1) -> None:
     for uptime in uptimes:
         epoch = market.capacities[capacity].next_epoch
         window = market.window_of(market.capacities[capacity], epoch)
-        market.now = (window + 1) * DAY
+        market.now = max(market.now, window.ends_at)
         shown = Report(capacity, epoch, uptime, load_bps=0, energy_wh=0)
-        market.post_root(1, window, [shown])
+        post(market, window.window, shown)
         market.settle(shown)
+
+
+def post(market: Market, window: int, *reports: Report) -> None:
+    """Posts the root of a window, and lets it become final."""
+    tree = ReportTree.of(reports)
+    market.post_root(tree.statement(1, "0x" + 40 * "0", 1, window, ""), tree)
+    market.now += RULES.finality_delay
 
 
 def leaf(epoch: int, uptime: int) -> Report:
@@ -314,20 +326,28 @@ def test_epochs_settle_in_order_once_and_not_before_their_end(market: Market) ->
 def test_how_an_epoch_stands_with_its_attestors(market: Market) -> None:
     sign(market, units=1, start=1, end=4)
     capacity = market.capacities[1]
-    ends, late, closed = market.deadlines(1, market.window_of(capacity, 1))
-    assert (ends, late - ends, closed - late) == (259_200 + DAY, 6 * HOUR, 6 * HOUR)
+    window = market.window_of(capacity, 1)
+    ends, late, closed = window.ends_at, window.posting_ends, RULES.reveal_ends(3)
+    assert (ends, late - ends) == (259_200 + DAY, 6 * HOUR)
+    assert closed - ends == 2 * (6 + 1) * HOUR + 6 * HOUR
     report(market, 10_000)
     where = {"setId": 1, "window": 3}
 
     market.now = ends - 1
-    refused(lambda: market.post_root(1, 3, []), "WindowOpen", **where, endsAt=ends)
+    shown = leaf(1, 9_950)
+    refused(lambda: post(market, 3, shown), "WindowOpen", **where, endsAt=ends)
     market.now = late - 1
     assert market.status_of(capacity, 1) is Status.PENDING
     refused(lambda: market.settle(leaf(1, BPS)), "NoRoot", **where)
     refused(lambda: market.settle_missing(1), "ReportStillPossible", capacity=1, epoch=1, status=0)
-    market.post_root(1, 3, [leaf(1, 9_950)])
-    refused(lambda: market.post_root(1, 3, []), "RootExists", **where)
-    refused(lambda: market.settle(leaf(1, 9_951)), "NotInRoot", **where)
+    post(market, 3, shown)
+    root = ReportTree.of([shown]).root[:27]
+    refused(lambda: post(market, 3, shown), "RootExists", **where, root=root)
+    other = leaf(1, 9_951)
+    refused(lambda: market.settle(other), "NotInRoot", **where, leaf=other.leaf)
+    market.now -= 1
+    final = market.now + 1
+    refused(lambda: market.settle(shown), "RootNotFinal", **where, finalAt=final)
     market.now = closed - 1
     assert market.status_of(capacity, 1) is Status.REPORTED
     refused(lambda: market.settle_missing(1), "ReportStillPossible", capacity=1, epoch=1, status=1)
@@ -337,9 +357,9 @@ def test_how_an_epoch_stands_with_its_attestors(market: Market) -> None:
     market.settle_missing(1)
     assert capacity.credits == [0, 10_000]  # no proof, no pay
 
-    _, late, _ = market.deadlines(1, 4)
-    market.now = late
-    refused(lambda: market.post_root(1, 4, []), "WindowClosed", setId=1, window=4, deadline=late)
+    market.now = late = market.window_of(capacity, 2).posting_ends
+    where = {"setId": 1, "window": 4}
+    refused(lambda: post(market, 4, leaf(2, 0)), "WindowClosed", **where, deadline=late)
     assert market.status_of(capacity, 2) is Status.BLACKOUT
     market.settle_missing(1)
     assert capacity.credits == [0, 10_000, 2_500]
@@ -541,8 +561,11 @@ def test_a_spot_lease_can_be_taken_back(market: Market) -> None:
     assert market.preempt(OPERATOR, lease.id) == Settlement(3, 0, 4, 0)
     assert market.refund_of(capacity.token, ALICE) == 8_000
     assert (capacity.units_leased(2), capacity.units_leased(3)) == (8, 4)
-    assert (lease.user, balanced(market)) == (NOBODY, True)
+    # Its user stays until it ends.
+    assert (market.user_of(lease), balanced(market)) == ((BOB, capacity.starts_at(3) - 1), True)
     refused(lambda: market.preempt(OPERATOR, lease.id), "LeaseOver", lease=lease.id, end=3)
+    begin(market, 3)
+    assert market.user_of(lease) == (NOBODY, 0)
 
 
 def test_a_dearer_lease_takes_what_it_misses(market: Market) -> None:
@@ -601,6 +624,25 @@ def test_a_lease_that_evicted_pays_its_first_epoch(market: Market) -> None:
     assert market.termination_of(lease.id).end == 4
     lease, ended = market.lease_evicting(BOB, ask(10, 9, 12, ON_DEMAND), [])
     assert (lease.has_evicted, ended, market.termination_of(lease.id).end) == (False, [], 9)
+
+
+def test_a_merger_does_not_pay_what_an_evictor_owes(market: Market) -> None:
+    sign(market, term=SPOT, units=10, start=3, end=9)
+    before = sign(market, term=ON_DEMAND, units=10, start=2, end=3)
+    request = ask(10, 3, 9, ON_DEMAND)._replace(tenant=ALICE)
+    lease, _ = market.lease_evicting(ALICE, request, [1_000_000_001])
+    assert before.fully_funded
+    assert not market.fit(before, lease)
+    refused(
+        lambda: market.merge(ALICE, before.id, lease.id),
+        "NotMergeable",
+        lease=before.id,
+        part=lease.id,
+    )
+    begin(market, 3)
+    market.merge(ALICE, before.id, lease.id)
+    assert (before.start, before.end, before.has_evicted) == (2, 9, False)
+    assert balanced(market)
 
 
 def test_units_can_be_split_off(market: Market) -> None:
@@ -761,10 +803,10 @@ def test_a_report_can_be_kept_until_its_turn(market: Market) -> None:
     sign(market, units=1, start=1, end=4)
     capacity = market.capacities[1]
     report(market, 10_000)
-    window = market.window_of(capacity, 2)
+    window = market.window_of(capacity, 2).window
     market.now = (window + 1) * DAY
-    shown = leaf(2, 0)
-    market.post_root(1, window, [shown])
+    shown, other = leaf(2, 0), leaf(2, 1)
+    post(market, window, shown)
     refused(lambda: market.record(leaf(0, 0)), "NotNextEpoch", capacity=1, epoch=0, expected=1)
     refused(lambda: market.record(leaf(100, 0)), "BadRange", start=100, end=101, lifetime=100)
     refused(
@@ -774,7 +816,7 @@ def test_a_report_can_be_kept_until_its_turn(market: Market) -> None:
         epoch=5,
         endsAt=end_of(market, 5),
     )
-    refused(lambda: market.record(leaf(2, 1)), "NotInRoot", setId=1, window=window)
+    refused(lambda: market.record(other), "NotInRoot", setId=1, window=window, leaf=other.leaf)
     market.record(shown)
     refused(lambda: market.record(shown), "AlreadyRecorded", capacity=1, epoch=2)
     market.now += DAY  # too late for anything not shown
@@ -845,6 +887,17 @@ def test_a_transfer_of_shares_moves_no_dividend_earned_before_it(market: Market)
     assert splitter.holders() == {OPERATOR, ALICE}
 
 
+def test_a_transfer_of_shares_counts_first_what_nobody_had_found(market: Market) -> None:
+    splitter = market.splitters[1]
+    splitter.capacity.token.mint(SPLITTER, 1_000)
+    market.transfer_shares(1, OPERATOR, ALICE, 0)
+    market.transfer_shares(1, OPERATOR, OPERATOR, 1_000)
+    assert (splitter.unsynced, splitter.periods) == (1_000, [])
+    market.transfer_shares(1, OPERATOR, ALICE, 3_000)
+    assert (splitter.unsynced, splitter.direct) == (0, 1_000)
+    assert (splitter.claimable(OPERATOR), splitter.claimable(ALICE)) == (966, 0)
+
+
 def test_a_claim_calls_in_what_the_engine_owes(market: Market) -> None:
     sign(market, units=1, start=1, end=2)
     report(market, 0, 10_000)
@@ -857,3 +910,32 @@ def test_a_claim_calls_in_what_the_engine_owes(market: Market) -> None:
 
 def test_refused_says_what_and_why() -> None:
     assert str(Refused("BadUnits", units=0, max=4)) == "BadUnits(units=0, max=4)"
+
+
+def test_a_fault_costs_the_bond_what_it_has(market: Market) -> None:
+    lease = sign(market, units=3, start=1, end=4)
+    capacity, token = market.capacities[1], market.capacities[1].token
+    capacity.penalty_below_bps, capacity.penalty_per_unit = 9_000, 100
+    market.deposit_bond(BOB, 1, 250)
+    market.now = capacity.ends_at(0)
+    market.pass_idle(1, 1)
+    report(market, 8_999)
+    assert capacity.is_barred
+    with pytest.raises(Refused, match="InPenalty"):
+        sign(market, units=1, start=5, end=6)
+    assert (capacity.penalties[1].reserved, capacity.penalties[1].per_unit) == (250, 83)
+    part = market.split_units(ALICE, lease.id, 1)
+    assert market.claim_penalty(ALICE, part.id, 1, ALICE) == 83
+    assert market.claim_penalty(ALICE, lease.id, 1, ALICE) == 166
+    refused(
+        lambda: market.claim_penalty(ALICE, lease.id, 1, ALICE),
+        "NothingToClaim",
+        lease=lease.id,
+        epoch=1,
+    )
+    assert token.balance(BOND) == market.bonds[1].held == 1
+    report(market, 9_000)
+    assert not capacity.is_barred
+    market.now = capacity.ends_at(1) + CLAIM_PERIOD
+    assert market.free_penalty(1, 1) == 1
+    assert market.bonds[1].part == 1

@@ -379,6 +379,14 @@ def test_a_deed_is_open_closed_or_over(stage, second, opened, state, run):
     assert card.text("left") == f"{run // 100} % of its life"
 
 
+def test_a_deed_says_that_it_is_paused(stage, owner):
+    stage.telemetry.setGuardian(owner, sender=owner)
+    stage.capacity.pause(1, sender=owner)
+    assert deed_card(stage).text("state") == "PAUSED"
+    stage.capacity.unpause(1, sender=owner)
+    assert deed_card(stage).text("state") == "OPEN"
+
+
 def test_a_module_stands_in_for_the_price(stage):
     """It is only named, never asked: any address will do."""
     module = stage.coin.address

@@ -1,87 +1,60 @@
-"""RevenueSplitter: legs, exact dividends, pulling, plain transfers, and the ERC-20 shares."""
+"""RevenueSplitter: what it is, exact dividends, pulling, legs, and what came by plain transfer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from eth_account.messages import encode_typed_data
 
-from derrick.fiat import FiatToken
 from derrick.testing import reverts_with
-
-USD = 10**6
-SHARE = 10**18
-SUPPLY = 1_000_000 * SHARE
-CAPACITY = 7
-ZERO = "0x" + "00" * 20
-PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
-FOREVER = 2**256 - 1
-NOT_PAID = "TransferFailed()"
-"""Solady's word for a token that does not pay, whatever its reason."""
-OPEX_BPS = 1_500
-RESERVE_BPS = 333
-PROTOCOL_BPS = 200
-SHARES_BPS = 10_000 - OPEX_BPS - RESERVE_BPS - PROTOCOL_BPS
-OPEX, RESERVE, PROTOCOL = 0, 1, 2
-
-
-@pytest.fixture(scope="module")
-def usd(project, owner):
-    return owner.deploy(project.MockERC20, "Dollar", "USD", 6)
+from tests.splitter_stage import (
+    CAPACITY,
+    OPEX,
+    OPEX_BPS,
+    PROTOCOL,
+    PROTOCOL_BPS,
+    RESERVE,
+    RESERVE_BPS,
+    SUPPLY,
+    USD,
+    ZERO,
+    SplitterStage,
+    index_of,
+    logs,
+)
 
 
 @pytest.fixture(scope="module")
-def engine(project, owner):
-    return owner.deploy(project.MockRevenueSource)
+def stage(project, owner, operator, lender, treasury):
+    return SplitterStage.deploy(project, owner, operator, lender, treasury)
 
 
 @pytest.fixture(scope="module")
-def factory(project, owner, engine, treasury):
-    factory = owner.deploy(project.RevenueSplitterFactory, owner, engine, engine)
-    factory.setProtocolLeg(PROTOCOL_BPS, treasury, sender=owner)
-    return factory
+def usd(stage):
+    return stage.usd
 
 
 @pytest.fixture(scope="module")
-def split(project, factory, engine, operator, owner, lender) -> Callable[..., Any]:
-    """Make the splitter of a capacity, all shares with the operator."""
-
-    def make(token: Any, capacity: int = CAPACITY, supply: int = SUPPLY) -> Any:
-        predicted = factory.predict(operator, capacity, token, supply)
-        engine.setPayee(capacity, predicted, token, sender=owner)
-        legs = [(operator, OPEX_BPS), (lender, RESERVE_BPS)]
-        factory.create((capacity, supply, operator, legs, PROTOCOL_BPS), sender=operator)
-        return project.RevenueSplitter.at(predicted)
-
-    return make
+def engine(stage):
+    return stage.engine
 
 
 @pytest.fixture(scope="module")
-def splitter(split, usd):
-    return split(usd)
+def factory(stage):
+    return stage.factory
 
 
 @pytest.fixture(scope="module")
-def earn(engine, usd, owner) -> Callable[[int], None]:
-    """The engine settles epochs: it owes the splitter this much more, and has the money."""
-
-    def run(amount: int) -> None:
-        usd.mint(engine, amount, sender=owner)
-        engine.earn(CAPACITY, amount, sender=owner)
-
-    return run
+def split(stage):
+    return stage.split
 
 
-def index_of(received: int) -> int:
-    """All that is due to shares: the legs' part is rounded up."""
-    legs_up = -(-received * (10_000 - SHARES_BPS) // 10_000)
-    return received - legs_up
+@pytest.fixture(scope="module")
+def earn(stage):
+    return stage.earn
 
 
-def logs(receipt: Any, event: Any) -> list[dict[str, Any]]:
-    return [dict(log.event_arguments) for log in receipt.decode_logs(event)]
+@pytest.fixture(scope="module")
+def splitter(stage):
+    return stage.split()
 
 
 class TestCreation:
@@ -95,23 +68,19 @@ class TestCreation:
         assert splitter.LEASE() == engine
         assert splitter.FACTORY() == factory
         assert tuple(splitter.legs()) == (3, OPEX_BPS + RESERVE_BPS + PROTOCOL_BPS)
-        assert tuple(splitter.legOf(OPEX)) == (operator, OPEX_BPS)
-        assert tuple(splitter.legOf(RESERVE)) == (lender, RESERVE_BPS)
-        assert tuple(splitter.legOf(PROTOCOL)) == (treasury, PROTOCOL_BPS)
-        assert tuple(splitter.totals()) == (0, 0)
-        assert splitter.dividendIndex() == 0
+        assert tuple(splitter.legOf(OPEX)) == (operator, OPEX_BPS, False)
+        assert tuple(splitter.legOf(RESERVE)) == (lender, RESERVE_BPS, True)
+        assert tuple(splitter.legOf(PROTOCOL)) == (treasury, PROTOCOL_BPS, True)
+        assert tuple(splitter.totals()) == tuple(splitter.totalsOf(usd)) == (0, 0)
+        assert splitter.dividendIndex() == splitter.dividendIndexOf(usd) == 0
+        assert splitter.tokens() == [usd]
+        assert splitter.tokenCount() == 1
 
     def test_only_the_factory_initializes(self, project, splitter, operator, stranger):
+        nobodys = (ZERO, 0, True)
         for caller in (operator, stranger):
             with reverts_with(project.RevenueSplitter.NotFactory, caller=caller):
-                splitter.initialize(caller, [(caller, 9_000)], sender=caller)
-
-    def test_nobody_owns_the_code_that_splitters_share(self, project, factory, stranger):
-        shared = project.RevenueSplitter.at(factory.IMPLEMENTATION())
-        assert shared.FACTORY() == factory
-        assert shared.totalSupply() == 0
-        with reverts_with(project.RevenueSplitter.NotFactory, caller=stranger):
-            shared.initialize(stranger, [], sender=stranger)
+                splitter.initialize(caller, [(caller, 8_000, False)], nobodys, sender=caller)
 
     @pytest.mark.parametrize("bad", ["zero", "itself"])
     def test_refuses_a_holder_or_recipient_that_cannot_claim(
@@ -120,12 +89,15 @@ class TestCreation:
         splitter = factory.predict(operator, 8, usd, SUPPLY)
         engine.setPayee(8, splitter, usd, sender=owner)
         receiver = ZERO if bad == "zero" else splitter
-        for holder, legs in ((receiver, []), (operator, [(operator, 1), (receiver, 1)])):
+        for holder, legs in (
+            (receiver, []),
+            (operator, [(operator, 1, False), (receiver, 1, False)]),
+        ):
             with reverts_with(project.RevenueSplitter.BadReceiver, receiver=receiver):
                 factory.create((8, SUPPLY, holder, legs, PROTOCOL_BPS), sender=operator)
 
     def test_money_from_before_is_the_first_holders(
-        self, project, split, usd, engine, factory, operator, owner, stranger
+        self, split, usd, engine, factory, operator, owner, stranger
     ):
         """A payee can be named, earn, be paid and be given money before its splitter is made."""
         later = factory.predict(operator, 8, usd, SUPPLY)
@@ -138,7 +110,7 @@ class TestCreation:
         splitter = split(usd, capacity=8)
         assert splitter.address == later
         assert splitter.claimable(operator) == index_of(1_000 * USD)
-        splitter.sync(sender=stranger)
+        splitter.sync(usd, sender=stranger)
         assert splitter.claimable(operator) == index_of(1_500 * USD)
         splitter.claim(operator, sender=operator)
         assert usd.balanceOf(operator) == index_of(1_500 * USD)
@@ -193,6 +165,20 @@ class TestClaim:
             engine.earn(9, 1, sender=owner)
             paid += splitter.claim(tenant, sender=tenant).return_value
             assert paid == index_of(step) // 3
+
+    def test_a_contract_claims_like_anybody(
+        self, project, splitter, usd, earn, operator, tenant, stranger
+    ):
+        """A Safe, say; and one that cannot call is paid by anyone."""
+        account = stranger.deploy(project.Batch)
+        splitter.transfer(account, SUPPLY // 4, sender=operator)
+        earn(1_000 * USD)
+        due = index_of(1_000 * USD) // 4
+        account.run([(splitter, splitter.claim.encode_input(tenant))], sender=stranger)
+        assert usd.balanceOf(tenant) == due
+        earn(1_000 * USD)
+        splitter.claimFor(account, sender=operator)
+        assert usd.balanceOf(account) == index_of(2_000 * USD) // 4 - due
 
     def test_claim_for_pays_the_holder_only(self, splitter, usd, earn, operator, stranger):
         earn(1_000 * USD)
@@ -267,7 +253,7 @@ class TestLegs:
         assert logs(receipt, project.RevenueSplitter.LegMoved) == [
             {"leg": PROTOCOL, "from": treasury, "to": stranger}
         ]
-        assert tuple(splitter.legOf(PROTOCOL)) == (stranger, PROTOCOL_BPS)
+        assert tuple(splitter.legOf(PROTOCOL)) == (stranger, PROTOCOL_BPS, True)
         with reverts_with(project.RevenueSplitter.NotLegRecipient, leg=PROTOCOL, caller=treasury):
             splitter.claimLeg(PROTOCOL, treasury, sender=treasury)
         splitter.claimLeg(PROTOCOL, stranger, sender=stranger)
@@ -284,21 +270,23 @@ class TestSync:
     def test_counts_a_plain_transfer_once(self, project, splitter, usd, owner, operator, stranger):
         usd.mint(splitter, 100 * USD, sender=owner)
         assert splitter.claimable(operator) == 0
-        receipt = splitter.sync(sender=stranger)
+        receipt = splitter.sync(usd, sender=stranger)
         assert receipt.return_value == 100 * USD
-        assert logs(receipt, project.RevenueSplitter.Synced) == [{"amount": 100 * USD}]
+        assert logs(receipt, project.RevenueSplitter.Synced) == [
+            {"token": usd, "amount": 100 * USD}
+        ]
         assert splitter.claimable(operator) == index_of(100 * USD)
         assert splitter.legClaimable(PROTOCOL) == 2 * USD
-        again = splitter.sync(sender=stranger)
+        again = splitter.sync(usd, sender=stranger)
         assert (again.return_value, again.events) == (0, [])
 
-    def test_does_not_take_rent_for_a_gift(self, splitter, engine, earn, operator, stranger):
+    def test_does_not_take_rent_for_a_gift(self, splitter, usd, engine, earn, operator, stranger):
         for step in (lambda: None, lambda: engine.release(CAPACITY, sender=stranger)):
             earn(100 * USD)
             step()
-            assert splitter.sync(sender=stranger).return_value == 0
+            assert splitter.sync(usd, sender=stranger).return_value == 0
         splitter.claim(operator, sender=operator)
-        assert splitter.sync(sender=stranger).return_value == 0
+        assert splitter.sync(usd, sender=stranger).return_value == 0
         assert splitter.totals().received == 200 * USD
 
     def test_finds_a_gift_that_a_claim_was_paid_from(
@@ -309,9 +297,9 @@ class TestSync:
         earn(1_000 * USD)
         splitter.claim(operator, sender=operator)
         assert tuple(engine.revenueOf(CAPACITY)) == (1_000 * USD, 0)
-        assert splitter.sync(sender=stranger).return_value == 1_000 * USD
+        assert splitter.sync(usd, sender=stranger).return_value == 1_000 * USD
         engine.release(CAPACITY, sender=stranger)
-        assert splitter.sync(sender=stranger).return_value == 0
+        assert splitter.sync(usd, sender=stranger).return_value == 0
         assert tuple(splitter.totals()) == (2_000 * USD, index_of(1_000 * USD))
         assert splitter.claimable(operator) == index_of(2_000 * USD) - index_of(1_000 * USD)
 
@@ -320,223 +308,38 @@ class TestSync:
         earn(100 * USD)
         engine.release(CAPACITY, sender=owner)
         usd.burn(splitter, 40 * USD, sender=owner)
-        assert splitter.sync(sender=owner).return_value == 0
+        assert splitter.sync(usd, sender=owner).return_value == 0
         usd.mint(splitter, 40 * USD, sender=owner)
-        assert splitter.sync(sender=owner).return_value == 0
+        assert splitter.sync(usd, sender=owner).return_value == 0
         assert tuple(splitter.totals()) == (100 * USD, 0)
 
-    def test_a_gift_beyond_all_money_is_refused(self, splitter, usd, earn, owner, operator):
-        """The books have 120 bits an amount; the refusal holds up nothing else."""
+    def test_a_gift_beyond_all_money_is_counted_as_far_as_it_goes(
+        self, splitter, usd, earn, owner, operator, tenant
+    ):
+        """The books have 110 bits for what came by plain transfer; the rest holds up nothing."""
+        most = 2**110 - 1
         earn(1_000 * USD)
         usd.mint(splitter, 2**120, sender=owner)
-        with reverts_with("Overflow()"):
-            splitter.sync(sender=operator)
-        assert splitter.claim(operator, sender=operator).return_value == index_of(1_000 * USD)
+        assert splitter.sync(usd, sender=operator).return_value == most
+        assert splitter.sync(usd, sender=operator).return_value == 0
+        due = index_of(1_000 * USD + most)
+        assert splitter.claim(operator, sender=operator).return_value == due
+        splitter.transfer(tenant, 1, sender=operator)
 
-    def test_another_token_is_not_revenue(self, project, splitter, owner, stranger):
-        other = owner.deploy(project.MockERC20, "Other", "OTH", 6)
+    def test_another_token_is_no_revenue(self, project, splitter, stage, owner, stranger):
+        """Not even one that the factory's owner has allowed, before it is added."""
+        other = stage.token()
         other.mint(splitter, USD, sender=owner)
-        assert splitter.sync(sender=stranger).return_value == 0
+        with reverts_with(project.RevenueSplitter.UnknownToken, token=other):
+            splitter.sync(other, sender=stranger)
+        with reverts_with(project.RevenueSplitter.UnknownToken, token=ZERO):
+            splitter.sync(ZERO, sender=stranger)
 
-
-class TestTransfer:
-    def test_moves_shares_and_no_past_dividend(self, splitter, usd, earn, operator, tenant):
-        earn(1_000 * USD)
-        due = splitter.claimable(operator)
-        splitter.transfer(tenant, SUPPLY // 2, sender=operator)
-        assert (splitter.claimable(operator), splitter.claimable(tenant)) == (due, 0)
-        earn(1_000 * USD)
-        new = index_of(2_000 * USD) - due
-        assert (splitter.claimable(operator), splitter.claimable(tenant)) == (
-            due + new // 2,
-            new // 2,
-        )
-        splitter.transfer(operator, SUPPLY // 2, sender=tenant)
-        assert splitter.balanceOf(tenant) == 0
-        splitter.claim(tenant, sender=tenant)
-        assert usd.balanceOf(tenant) == new // 2
-
-    def test_says_so(self, project, splitter, operator, tenant):
-        receipt = splitter.transfer(tenant, 5, sender=operator)
-        assert receipt.return_value is True
-        assert logs(receipt, project.RevenueSplitter.Transfer) == [
-            {"from": operator, "to": tenant, "amount": 5}
+    def test_happens_before_shares_move(self, project, splitter, usd, owner, operator, tenant):
+        usd.mint(splitter, 100 * USD, sender=owner)
+        receipt = splitter.transfer(tenant, SUPPLY, sender=operator)
+        assert logs(receipt, project.RevenueSplitter.Synced) == [
+            {"token": usd, "amount": 100 * USD}
         ]
-        assert (splitter.balanceOf(operator), splitter.balanceOf(tenant)) == (SUPPLY - 5, 5)
-
-    @pytest.mark.parametrize("amount", [0, 1, SUPPLY])
-    def test_to_oneself_changes_nothing(self, splitter, earn, operator, amount):
-        earn(1_000 * USD)
-        due = splitter.claimable(operator)
-        splitter.transfer(operator, amount, sender=operator)
-        assert splitter.balanceOf(operator) == SUPPLY
-        assert splitter.claimable(operator) == due
-        earn(1_000 * USD)
-        assert splitter.claimable(operator) == index_of(2_000 * USD)
-
-    def test_of_nothing_changes_nothing(self, splitter, earn, operator, tenant):
-        earn(1_000 * USD)
-        due = splitter.claimable(operator)
-        splitter.transfer(tenant, 0, sender=operator)
-        splitter.transfer(operator, 0, sender=tenant)
-        assert (splitter.claimable(operator), splitter.claimable(tenant)) == (due, 0)
-
-    @pytest.mark.parametrize("amount", [SUPPLY + 1, 2**90, 2**255, FOREVER])
-    def test_of_more_than_held_is_refused(self, project, splitter, earn, operator, tenant, amount):
-        earn(1_000 * USD)
-        with reverts_with(project.RevenueSplitter.InsufficientBalance):
-            splitter.transfer(tenant, amount, sender=operator)
-        splitter.approve(tenant, FOREVER, sender=operator)
-        with reverts_with(project.RevenueSplitter.InsufficientBalance):
-            splitter.transferFrom(operator, tenant, amount, sender=tenant)
-
-    @pytest.mark.parametrize("bad", ["zero", "itself"])
-    def test_where_dividends_would_be_lost_is_refused(self, project, splitter, operator, bad):
-        receiver = ZERO if bad == "zero" else splitter.address
-        with reverts_with(project.RevenueSplitter.BadReceiver, receiver=receiver):
-            splitter.transfer(receiver, 1, sender=operator)
-        splitter.approve(operator, 1, sender=operator)
-        with reverts_with(project.RevenueSplitter.BadReceiver, receiver=receiver):
-            splitter.transferFrom(operator, receiver, 1, sender=operator)
-
-    def test_from_spends_the_allowance(self, project, splitter, earn, operator, tenant, stranger):
-        earn(1_000 * USD)
-        due = splitter.claimable(operator)
-        splitter.approve(stranger, 10, sender=operator)
-        splitter.transferFrom(operator, tenant, 7, sender=stranger)
-        assert splitter.allowance(operator, stranger) == 3
-        assert splitter.balanceOf(tenant) == 7
-        assert (splitter.claimable(operator), splitter.claimable(tenant)) == (due, 0)
-        with reverts_with(project.RevenueSplitter.InsufficientAllowance):
-            splitter.transferFrom(operator, tenant, 4, sender=stranger)
-
-    def test_from_leaves_an_unlimited_allowance(self, splitter, operator, tenant, stranger):
-        splitter.approve(stranger, FOREVER, sender=operator)
-        splitter.transferFrom(operator, tenant, 7, sender=stranger)
-        assert splitter.allowance(operator, stranger) == FOREVER
-
-    def test_from_nobody_moves_nothing(self, project, splitter, stranger):
-        with reverts_with(project.RevenueSplitter.InsufficientAllowance):
-            splitter.transferFrom(ZERO, stranger, 1, sender=stranger)
-
-    def test_permit2_has_no_allowance_of_its_own(self, project, splitter, operator, lane):
-        assert splitter.allowance(operator, PERMIT2) == 0
-        with reverts_with(project.RevenueSplitter.InsufficientAllowance):
-            lane.contract(splitter).send("transferFrom", operator, PERMIT2, 1, sender=PERMIT2)
-
-
-class TestPermit:
-    @pytest.fixture
-    def sign(self, splitter, chain) -> Callable[..., tuple[int, bytes, bytes]]:
-        fields = {
-            "owner": "address",
-            "spender": "address",
-            "value": "uint256",
-            "nonce": "uint256",
-            "deadline": "uint256",
-        }
-
-        def run(holder: Any, spender: Any, value: int, deadline: int) -> tuple[int, bytes, bytes]:
-            message = encode_typed_data(
-                domain_data={
-                    "name": splitter.name(),
-                    "version": "1",
-                    "chainId": chain.chain_id,
-                    "verifyingContract": splitter.address,
-                },
-                message_types={"Permit": [{"name": n, "type": t} for n, t in fields.items()]},
-                message_data={
-                    "owner": holder.address,
-                    "spender": spender.address,
-                    "value": value,
-                    "nonce": splitter.nonces(holder),
-                    "deadline": deadline,
-                },
-            )
-            signature = holder.sign_message(message)
-            return signature.v, bytes(signature.r), bytes(signature.s)
-
-        return run
-
-    def test_lets_shares_be_pledged_in_one_transaction(
-        self, project, splitter, sign, operator, tenant, stranger
-    ):
-        v, r, s = sign(operator, tenant, 50, FOREVER)
-        with reverts_with(project.RevenueSplitter.InvalidPermit):
-            splitter.permit(operator, tenant, 51, FOREVER, v, r, s, sender=stranger)
-        splitter.permit(operator, tenant, 50, FOREVER, v, r, s, sender=stranger)
-        assert splitter.allowance(operator, tenant) == 50
-        with reverts_with(project.RevenueSplitter.InvalidPermit):
-            splitter.permit(operator, tenant, 50, FOREVER, v, r, s, sender=stranger)
-        splitter.transferFrom(operator, tenant, 50, sender=tenant)
-
-    def test_expires(self, project, splitter, sign, chain, operator, tenant, stranger):
-        deadline = chain.blocks.head.timestamp - 1
-        v, r, s = sign(operator, tenant, 50, deadline)
-        with reverts_with(project.RevenueSplitter.PermitExpired):
-            splitter.permit(operator, tenant, 50, deadline, v, r, s, sender=stranger)
-
-    def test_nobody_signs_for_nobody(self, project, splitter, tenant, stranger):
-        with reverts_with(project.RevenueSplitter.InvalidPermit):
-            splitter.permit(ZERO, tenant, 1, FOREVER, 27, b"\1" * 32, b"\1" * 32, sender=stranger)
-
-
-class TestFrozen:
-    """Invariant 12, with Circle's own code: whoever is frozen holds up nobody else."""
-
-    @pytest.fixture(scope="class")
-    def usdc(self, owner):
-        return FiatToken.deploy(owner)
-
-    @pytest.fixture(scope="class")
-    def paid(self, split, usdc, engine, owner, operator, tenant):
-        """A splitter in USDC that is owed 1,000, half its shares the tenant's."""
-        splitter = split(usdc.token, capacity=11)
-        splitter.transfer(tenant, SUPPLY // 2, sender=operator)
-        usdc.mint(engine, 1_000 * USD)
-        engine.earn(11, 1_000 * USD, sender=owner)
-        return splitter
-
-    def test_a_frozen_holder_claims_to_another_address(
-        self, paid, usdc, operator, tenant, stranger
-    ):
-        usdc.blacklist(tenant)
-        half = index_of(1_000 * USD) // 2
-        with reverts_with(NOT_PAID):
-            paid.claimFor(tenant, sender=stranger)
-        assert paid.claimFor(operator, sender=stranger).return_value == half
-        assert paid.claim(stranger, sender=tenant).return_value == half
-        assert usdc.token.balanceOf(stranger) == half
-
-    def test_a_frozen_holder_can_sell(self, paid, usdc, tenant, stranger):
-        usdc.blacklist(tenant)
-        due = paid.claimable(tenant)
-        paid.transfer(stranger, SUPPLY // 2, sender=tenant)
-        assert (paid.claimable(tenant), paid.claimable(stranger)) == (due, 0)
-
-    def test_a_frozen_leg_claims_elsewhere_or_moves(self, paid, usdc, treasury, stranger):
-        usdc.blacklist(treasury)
-        with reverts_with(NOT_PAID):
-            paid.claimLeg(PROTOCOL, treasury, sender=treasury)
-        assert paid.claimLeg(PROTOCOL, stranger, sender=treasury).return_value == 20 * USD
-        paid.moveLeg(PROTOCOL, stranger, sender=treasury)
-
-    def test_a_frozen_engine_does_not_hold_up_what_is_here(
-        self, paid, usdc, engine, owner, operator, tenant, stranger
-    ):
-        engine.release(11, sender=stranger)
-        usdc.mint(engine, 100 * USD)
-        engine.earn(11, 1, sender=owner)
-        usdc.blacklist(engine)
-        assert paid.claim(operator, sender=operator).return_value > 0
-        assert paid.claim(tenant, sender=tenant).return_value > 0
-
-    def test_a_paused_token_delays_payment_only(self, paid, usdc, operator, tenant, stranger):
-        usdc.pause()
-        due = paid.claimable(operator)
-        with reverts_with(NOT_PAID):
-            paid.claim(operator, sender=operator)
-        assert paid.sync(sender=stranger).return_value == 0
-        paid.transfer(tenant, SUPPLY // 2, sender=operator)
-        usdc.unpause()
-        assert paid.claim(operator, sender=operator).return_value == due
+        assert splitter.claimable(operator) == index_of(100 * USD)
+        assert splitter.claimable(tenant) == 0

@@ -52,7 +52,7 @@ class TestDeployment:
     def test_says_what_it_relies_on(self, factory, engine, owner):
         assert factory.owner() == owner
         assert factory.CAPACITY() == factory.LEASE() == engine
-        assert tuple(factory.protocolLeg()) == (ZERO, 0)
+        assert tuple(factory.protocolLeg()) == (ZERO, 0, False)
 
     @pytest.mark.parametrize("field", ["owner", "capacity", "lease"])
     def test_refuses_a_zero_address(self, project, engine, owner, field):
@@ -71,7 +71,7 @@ class TestCreate:
     ):
         factory.setProtocolLeg(200, treasury, sender=owner)
         assert not factory.isSplitter(payee)
-        own = [(lender, 1_500), (operator, 1)]
+        own = [(lender, 1_500, True), (operator, 1, False)]
         receipt = factory.create(config(tenant, own, max_bps=200), sender=operator)
         assert receipt.return_value == payee
         assert factory.isSplitter(payee)
@@ -86,8 +86,8 @@ class TestCreate:
             "stablecoin": usd,
             "supply": SUPPLY,
         }
-        wanted = [(lender, 1_500), (operator, 1), (treasury, 200)]
-        assert [(checksum(recipient), bps) for recipient, bps in legs] == wanted
+        wanted = [(lender, 1_500, True), (operator, 1, False), (treasury, 200, True)]
+        assert [(checksum(recipient), *rest) for recipient, *rest in legs] == wanted
         splitter = project.RevenueSplitter.at(payee)
         assert [tuple(splitter.legOf(leg)) for leg in range(3)] == wanted
         assert splitter.balanceOf(tenant) == splitter.totalSupply() == SUPPLY
@@ -104,7 +104,8 @@ class TestCreate:
     ):
         factory.setProtocolLeg(1_000, treasury, sender=owner)
         factory.create(
-            config(operator, [(operator, 1_142)] * 6 + [(owner, 1_148)]), sender=operator
+            config(operator, [(operator, 1_142, False)] * 6 + [(owner, 1_148, True)]),
+            sender=operator,
         )
         assert tuple(project.RevenueSplitter.at(payee).legs()) == (8, 9_000)
 
@@ -118,9 +119,9 @@ class TestCreate:
         splitter = factory.create(config(operator, supply=supply), sender=operator).return_value
         assert project.RevenueSplitter.at(splitter).balanceOf(operator) == supply
 
-    def test_happens_once(self, factory, payee, operator):
+    def test_happens_once(self, project, factory, payee, operator):
         factory.create(config(operator), sender=operator)
-        with reverts_with("DeploymentFailed()"):
+        with reverts_with(project.RevenueSplitterFactory.AlreadyCreated, splitter=payee):
             factory.create(config(operator), sender=operator)
 
     def test_nobody_else_makes_it_in_ones_place(self, project, factory, payee, usd, stranger):
@@ -158,15 +159,17 @@ class TestCreate:
             factory.create(config(operator, supply=supply), sender=operator)
 
     def test_refuses_legs_out_of_range(self, project, factory, payee, operator):
-        errors = project.RevenueSplitterFactory
+        errors, one = project.RevenueSplitter, (operator, 1, False)
         with reverts_with(errors.TooManyLegs, count=8, max=7):
-            factory.create(config(operator, [(operator, 1)] * 8), sender=operator)
+            factory.create(config(operator, [one] * 8), sender=operator)
+        with reverts_with(errors.TooManyLegs, count=8, max=7):
+            factory.create(config(operator, [one] * 9), sender=operator)
         with reverts_with(errors.EmptyLeg, leg=1):
-            factory.create(config(operator, [(operator, 1), (operator, 0)]), sender=operator)
+            factory.create(config(operator, [one, (operator, 0, True)]), sender=operator)
         with reverts_with(errors.LegsTakeTooMuch, bps=8_001, max=8_000):
-            factory.create(config(operator, [(operator, 8_000), (operator, 1)]), sender=operator)
+            factory.create(config(operator, [(operator, 8_000, True), one]), sender=operator)
         with reverts_with(errors.LegsTakeTooMuch, bps=131_070, max=8_000):
-            factory.create(config(operator, [(operator, 65_535)] * 2), sender=operator)
+            factory.create(config(operator, [(operator, 65_535, False)] * 2), sender=operator)
 
     def test_refuses_a_protocol_that_takes_more_than_agreed(
         self, project, factory, payee, operator, treasury, owner
@@ -182,9 +185,9 @@ class TestProtocolLeg:
         assert logs(receipt, project.RevenueSplitterFactory.ProtocolLegSet) == [
             {"bps": 1_000, "recipient": treasury}
         ]
-        assert tuple(factory.protocolLeg()) == (treasury, 1_000)
+        assert tuple(factory.protocolLeg()) == (treasury, 1_000, True)
         factory.setProtocolLeg(0, ZERO, sender=owner)
-        assert tuple(factory.protocolLeg()) == (ZERO, 0)
+        assert tuple(factory.protocolLeg()) == (ZERO, 0, True)
 
     @pytest.mark.parametrize("bps", [1_001, 10_000, 2**16, 2**255])
     def test_has_a_hard_cap(self, project, factory, owner, treasury, bps):
@@ -212,5 +215,36 @@ class TestProtocolLeg:
         factory.create(config(operator), sender=operator)
         factory.setProtocolLeg(500, owner, sender=owner)
         splitter = project.RevenueSplitter.at(payee)
-        assert tuple(splitter.legOf(0)) == (treasury, 1_000)
+        assert tuple(splitter.legOf(0)) == (treasury, 1_000, True)
         assert tuple(splitter.legs()) == (1, 1_000)
+
+
+class TestDividendTokens:
+    @pytest.mark.parametrize("allowed", [True, False])
+    def test_are_set_by_the_owner_and_said(self, project, factory, usd, owner, allowed):
+        factory.setDividendToken(usd, not allowed, sender=owner)
+        receipt = factory.setDividendToken(usd, allowed, sender=owner)
+        assert logs(receipt, project.RevenueSplitterFactory.DividendTokenSet) == [
+            {"token": usd, "allowed": allowed}
+        ]
+        assert factory.isDividendToken(usd) is allowed
+
+    def test_are_contracts(self, project, factory, owner, stranger):
+        for account in (ZERO, stranger.address):
+            with reverts_with(
+                project.RevenueSplitterFactory.BadAddress,
+                field=b"token".ljust(32, b"\0"),
+                value=account,
+            ):
+                factory.setDividendToken(account, True, sender=owner)
+
+    def test_are_nobody_elses_to_set(self, project, factory, usd, stranger):
+        with reverts_with(project.RevenueSplitterFactory.Unauthorized):
+            factory.setDividendToken(usd, True, sender=stranger)
+
+
+@pytest.mark.parametrize("name", ["RevenueSplitter", "RevenueSplitterFactory"])
+def test_no_code_is_too_large(project, name):
+    """A contract may have 24,576 bytes; the factory carries the splitter's code."""
+    code = getattr(project, name).contract_type.runtime_bytecode.bytecode
+    assert 0 < len(code.removeprefix("0x")) // 2 <= 24_576
