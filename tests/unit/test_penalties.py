@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from derrick.fiat import FiatToken
-from derrick.market import DAY, HOUR, MAX_UINT256, NOBODY
+from derrick.market import DAY, HOUR, MAX_UINT256, NOBODY, Term, Tier
 from derrick.telemetry import Penalties, Report, ReportTree, Status
 from derrick.testing import isolated, reverts_with
 from tests.unit.conftest import (
@@ -125,6 +125,34 @@ def test_each_capacity_pays_from_its_own_bond(service, lease, tenant):
     nothing_to_claim(poor, other, 0, tenant)
     nothing_to_claim(service, lease, 0, tenant)
     assert service.bond.read("operatorPartOf", service.id) == BOND
+
+
+def test_the_dearest_penalty_at_the_dearest_rent_overflows_nothing(service, tenant, operator):
+    """Every field at its widest: penalty, units, rent, and all of a bond."""
+    units, most = 32_767, 2**80 - 1
+    dear = service.another(
+        (Term(1, 365, 50_000),), units=units, penalty_per_unit=most, tiers=(Tier(9_000, 3_333),)
+    )
+    dear.deeds.send("setPrice", dear.id, 2**82, sender=operator)
+    dear.coin.send("mint", tenant, 2**110, sender=service.bench.owner)
+    lease = dear.sign(tenant, units=units, max_rent=5 * 2**82, end=3)
+    rate = 5 * 2**82 * units
+    dear.deposit(2**104 - 1)
+    earned = 0
+    for epoch, uptime in enumerate((8_999, 10_000, 8_999)):
+        receipt = dear.settle(epoch, uptime)
+        settled = receipt.event("EpochSettled")
+        credit = -(-rate * 3_333 // 10_000) if uptime == 8_999 else 0
+        assert (settled.rent, settled.credit) == (rate, credit)
+        earned += rate - credit
+        assert tuple(dear.engine.read("settledTo", dear.id)) == (epoch + 1, rate)
+        assert dear.engine.read("earnedOf", dear.id) == earned
+        assert dear.is_barred is (uptime == 8_999)
+        if credit:
+            assert receipt.event("PenaltyReserved").reserved == units * most
+            assert dear.penalty(epoch) == (most, units, RESERVED)
+    assert dear.claim(lease, 0, tenant) == dear.claim(lease, 2, tenant) == units * most
+    assert dear.bond.read("operatorPartOf", dear.id) == 2**104 - 1 - 2 * units * most
 
 
 # ---- who and when

@@ -11,7 +11,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from derrick.market import DAY, HOUR, TELEMETRY_RULES
-from derrick.merkle import root_of_multiproof
+from derrick.merkle import MerkleTree, root_of_multiproof
 from derrick.telemetry import Report, ReportTree, Status
 from derrick.testing import isolated, reverts_with
 from tests.unit.conftest import (
@@ -327,6 +327,55 @@ def test_a_report_of_the_far_future_settles_nothing(service, hourly, lease):
             service.bench.lease.NotNextEpoch, capacity=service.id, epoch=report.epoch, expected=0
         ):
             service.show("settle", report, tree)
+
+
+def test_an_epoch_has_the_window_in_which_it_ends(service, tenant):
+    """One that ends with a window is of it; one that ends a second later is of the next."""
+    later = service.another(origin=service.config.origin + 1)
+    later.sign(tenant)
+    window = service.window_of(0)
+    assert later.window_of(0) == window + 1
+    reports = [service.report(0), later.report(0)]
+    tree = service.post(*reports, window=window)
+    with reverts_with(service.bench.lease.NoRoot, setId=1, window=window + 1):
+        later.show("settle", reports[1], tree)
+    with reverts_with(service.bench.lease.OtherWindow, index=1, setId=1, window=window + 1):
+        service.settle_many(tree, *reports)
+    service.show("settle", reports[0], tree)
+    service.go_to(TELEMETRY_RULES.posting_ends(window))
+    with reverts_with(
+        service.bench.lease.ReportStillPossible,
+        capacity=later.id,
+        epoch=0,
+        status=Status.PENDING,
+    ):
+        later.miss()
+    later.settle(0)
+    assert later.engine.read("earnedOf", later.id) == RATE
+
+
+class Doubled(ReportTree):
+    """A tree that no honest attestor builds: two reports of one epoch."""
+
+    def __init__(self, reports):
+        self.reports = tuple(reports)
+        self._tree = MerkleTree(report.leaf for report in self.reports)
+
+
+def test_of_two_reports_of_one_epoch_the_first_that_is_shown_counts(service, lease):
+    good, bad = service.report(0), service.report(0, 0)
+    tree = Doubled([good, bad])
+    service.go_to(TELEMETRY_RULES.ends_at(service.window_of(0)))
+    service.bench.post_tree(tree, service.window_of(0))
+    for first, second, owed in ((good, bad, RATE), (bad, good, 0)):
+        with isolated(service.lane):
+            service.show("record", first, tree)
+            with reverts_with(service.bench.lease.AlreadyRecorded, capacity=service.id, epoch=0):
+                service.show("record", second, tree)
+            assert service.miss().event("EpochSettled").uptimeBps == first.uptime_bps
+            assert service.engine.read("earnedOf", service.id) == owed
+            proof = ([first.as_tuple(), second.as_tuple()], [], [True])
+            assert service.engine.send("settleMany", *proof, sender=service.guardian).events == []
 
 
 def test_a_wrong_proof_of_many_settles_none(service, hourly):
