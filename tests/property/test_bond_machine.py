@@ -74,6 +74,8 @@ parts = st.integers(1, 1_000)
 """Thousandths of what there is; 1,000 is all."""
 penalties = st.one_of(parts, amounts)
 """Parts of the whole bond, or any amount."""
+days = st.sampled_from([0, 1, 12])
+"""For how many days a lease is signed."""
 indices = st.integers(0, 99)
 """Of whom or what a rule is about, among those that come into question."""
 
@@ -100,9 +102,10 @@ class BondMachine(RuleBasedStateMachine):
     @initialize(
         spans=st.lists(st.sampled_from([0, HOUR, 5 * DAY]), min_size=3, max_size=3),
         first=st.integers(10**3, 10**12),
+        days=st.sampled_from([0, 4, 4, 30]),
     )
-    def start(self, spans, first):
-        """Somebody has staked and paid in everywhere, before the first epoch."""
+    def start(self, spans, first, days):
+        """Somebody has staked and paid in everywhere before the first epoch, some days ago."""
         world = self.world
         self._isolation = isolated(world.lane)
         self._isolation.__enter__()
@@ -121,6 +124,7 @@ class BondMachine(RuleBasedStateMachine):
             self.deposit(number, "operator", first)
             self.stake(number, "lender", first)
             self.join(number, "lender", "lender")
+        self.time_passes(days * DAY)
 
     def teardown(self):
         if hasattr(self, "_isolation"):
@@ -281,16 +285,15 @@ class BondMachine(RuleBasedStateMachine):
         index=indices,
         by=stakers,
         amount=amounts,
+        leased=days,
+        early=st.integers(0, 1),
         what=st.sampled_from(["stake", "stake and join", "join", "join", "cancel"]),
     )
-    def stakers_come(self, number, name, index, by, amount, what):
+    def stakers_come(self, number, name, index, by, amount, leased, early, what):
         if what == "stake":
             self.stake(number, name, amount)
         elif what == "stake and join":
-            self.stake(number, name, amount)
-            if name in self.models[number].tickets:
-                self.everything_before_is_settled(number, self.models[number].tickets[name][1])
-                self.join(number, name, by)
+            self.stakes_and_joins(number, name, amount, leased, early)
         elif what == "join":
             self.one_joins(index, by)
         else:
@@ -302,16 +305,19 @@ class BondMachine(RuleBasedStateMachine):
         by=stakers,
         part=st.integers(0, 1_200),
         withdraws=st.booleans(),
-        late=st.integers(-1, 1),
+        leased=days,
+        edge=st.integers(0, 2),
+        late=st.integers(-1, 0),
         what=st.sampled_from(
             ["unstake", "cancel", "leave", "in time", "all of it", "all of it", "claim", "recover"]
         ),
     )
-    def stakers_go(self, index, name, by, part, withdraws, late, what):
+    def stakers_go(self, index, name, by, part, withdraws, leased, edge, late, what):
         if what in ("unstake", "all of it"):
             self.unstake(index, part)
         if what in ("in time", "all of it"):
-            self.one_leaves_in_its_time(index, by, withdraws, late)
+            self.a_lease_is_signed(self._who_cools(index)[0], leased)
+            self.one_leaves_in_its_time(index, by, withdraws, edge, late)
         if what == "cancel":
             self.cancel_unstake(index)
         elif what == "leave":
@@ -344,15 +350,19 @@ class BondMachine(RuleBasedStateMachine):
         by=operators,
         part=parts,
         excess=st.integers(0, 2**200),
-        what=st.sampled_from(["pay", "pay and free", "waive", "waive and recover"]),
+        amount=amounts,
+        what=st.sampled_from(["pay", "pay and free", "waive", "come and waive", "go and waive"]),
     )
-    def reserves_are_used(self, index, name, by, part, excess, what):
+    def reserves_are_used(self, index, name, by, part, excess, amount, what):
         if what in ("pay", "pay and free"):
             self.a_reserve_is_used(index, part, excess, what == "pay and free")
         else:
+            if what == "come and waive":
+                self.stakes_and_joins(self._whose_pool_paid(index), name, amount)
+            elif what == "go and waive":
+                self.one_leaves_in_its_time(index, name, False, 1, 0)
             self.a_reserve_is_waived(index)
-            if what == "waive and recover":
-                self.recover(index, name, by)
+            self.recover(index, name, by)
 
     @rule(
         number=numbers,
@@ -465,6 +475,9 @@ class BondMachine(RuleBasedStateMachine):
         some = [(n, name) for n, name in everybody if likely(self.models[n], name)] or everybody
         return some[index % len(some)]
 
+    def _who_cools(self, index):
+        return self._somebody(index, lambda model, name: model.cooling(name))
+
     def stake(self, number, name, amount):
         model = self.models[number]
         self._pay_in(number, name, amount)
@@ -502,6 +515,14 @@ class BondMachine(RuleBasedStateMachine):
             ),
         )
         self._again(self.world.bond, "cancelStake", number, account, sender=name)
+
+    def stakes_and_joins(self, number, name, amount, leased=0, early=0):
+        self.stake(number, name, amount)
+        self.a_lease_is_signed(number, leased)
+        if name in self.models[number].tickets:
+            joins = self.models[number].tickets[name][1]
+            self.everything_before_is_settled(number, joins, early)
+            self.join(number, name, name)
 
     def one_joins(self, index, by):
         """One of those who may, or if there is none, somebody else."""
@@ -548,7 +569,7 @@ class BondMachine(RuleBasedStateMachine):
         )
 
     def cancel_unstake(self, index):
-        number, name = self._somebody(index, lambda model, name: model.cooling(name))
+        number, name = self._who_cools(index)
         model = self.models[number]
         self._act(
             self.world.bond,
@@ -562,19 +583,20 @@ class BondMachine(RuleBasedStateMachine):
 
     def one_leaves(self, index, by, withdraws):
         """Somebody who cools, too early, in time or too late."""
-        somebody = self._somebody(index, lambda model, name: model.cooling(name))
-        self._release(*somebody, by, withdraws)
+        self._release(*self._who_cools(index), by, withdraws)
 
-    def one_leaves_in_its_time(self, index, by, withdraws, late):
-        """All that it waits for is settled, and time goes on to an edge of the way out."""
-        number, name = self._somebody(index, lambda model, name: model.cooling(name))
+    def one_leaves_in_its_time(self, index, by, withdraws, edge, late):
+        """All that it waits for is settled, and time goes on to an edge of the way out.
+
+        That is the second in which something changes, or the one before.
+        """
+        number, name = self._who_cools(index)
         model = self.models[number]
         if cooling := model.cooling(name):
             epoch = min(cooling.epoch, model.leased_to)
             since = max(cooling.release_at, model.deadline_of(epoch - 1) if epoch else 0)
             edges = (cooling.release_at, since, since + RELEASE_WINDOW)
-            self._go_to(next((t for t in edges if t > self.now + 1), self.now + 1) - 2 + late)
-            self._settle(number, epoch, None)
+            self._settle_by(number, epoch, edges[edge] + late)
         self._release(number, name, by, withdraws)
 
     def _fair(self, model, name):
@@ -630,6 +652,13 @@ class BondMachine(RuleBasedStateMachine):
         self._again(self.world.bond, "claim", number, account, sender=name)
 
     # ---- The lease engine -----------------------------------------------------------------------
+
+    def a_lease_is_signed(self, number, days):
+        model = self.models[number]
+        if days:
+            epochs = days * DAY // model.epoch_length
+            model.lease(model.first_unbegun(self.world.lane.time), epochs)
+            self._tell(number)
 
     def epochs_go_by(self, number, epochs, ahead, lag, fines):
         """They are leased, pass, and are settled but for the last ones, some of them in penalty."""
@@ -747,9 +776,17 @@ class BondMachine(RuleBasedStateMachine):
             self._free(number, epoch)
 
     def a_reserve_is_waived(self, index):
-        found = self._some_reserve(index, lambda model, epoch: model.reserves[epoch].pool_left)
+        found = self._which_can_be_waived(index)
         if found is not None:
             self._free(*found)
+
+    def _which_can_be_waived(self, index):
+        return self._some_reserve(index, lambda model, epoch: model.reserves[epoch].pool_left)
+
+    def _whose_pool_paid(self, index):
+        """The capacity of the reserve that is waived next, or any."""
+        found = self._which_can_be_waived(index)
+        return found[0] if found else 1 + index % len(self.models)
 
     def _free(self, number, epoch):
         reserve = self.models[number].reserves[epoch]
@@ -835,13 +872,18 @@ class BondMachine(RuleBasedStateMachine):
         if second > self.world.lane.time:
             self.world.lane.mine(at=second)
 
-    def everything_before_is_settled(self, number, epoch):
-        """Time goes on until it is, and no penalty can be added any more."""
+    def everything_before_is_settled(self, number, epoch, early=0):
+        """Time goes on to the second from which no penalty can be added, or one before."""
         model = self.models[number]
         epoch = min(epoch, model.leased_to)
         if epoch:
-            self._go_to(model.deadline_of(epoch - 1) - 1)
-            self._settle(number, epoch, None)
+            self._settle_by(number, epoch, model.deadline_of(epoch - 1) - early)
+
+    def _settle_by(self, number, epoch, second):
+        """Whatever of it has ended some seconds before, so that the next call falls in this one."""
+        self._go_to(second - 10)
+        self._settle(number, epoch, None)
+        self._go_to(second - 1)
 
     def time_passes(self, seconds):
         self._go_to(self.world.lane.time + seconds)
