@@ -24,6 +24,7 @@ from derrick.result import (
     LoanResult,
     total,
 )
+from derrick.settlement import settled_epochs
 
 NOBODY = "0x" + 40 * "0"
 
@@ -200,7 +201,7 @@ class Auditor:
             [
                 splitter.call("totals"),
                 splitter.call("dividendIndex"),
-                self.lease.call("revenueOf", subject.id),
+                self.lease.call("revenueTotals", subject.id),
                 *(splitter.call("legClaimable", leg) for leg in range(count)),
             ]
         )
@@ -232,9 +233,7 @@ class Auditor:
 
     def _epochs_of(self, subject: Subject) -> tuple[EpochResult, ...]:
         settled = {
-            log.args.epoch: log.args
-            for log in self.named("EpochSettled", self.lease.address)
-            if log.args.capacity == subject.id
+            each.epoch: each for each in settled_epochs(self.logs) if each.capacity == subject.id
         }
         units = self.lane.batch(
             [self.lease.call("unitsLeasedAt", subject.id, epoch) for epoch in self.epochs]
@@ -246,11 +245,11 @@ class Auditor:
             EpochResult(
                 epoch=epoch,
                 units_leased=leased,
-                uptime_bps=settled[epoch].uptimeBps,
-                credit_bps=settled[epoch].creditBps,
+                uptime_bps=settled[epoch].uptime_bps,
+                credit_bps=settled[epoch].credit_bps,
                 rent=settled[epoch].rent,
                 credit=settled[epoch].credit,
-                energy_wh=settled[epoch].energyWh,
+                energy_wh=settled[epoch].energy_wh,
             )
             for epoch, leased in zip(self.epochs, units, strict=True)
         )
@@ -352,9 +351,7 @@ class Auditor:
             [self.lease.call("creditOf", log.args.lease) for log in leased]
         )
         rounding = self.balances[self.lease.address] - not_credit - sum(open_claims)
-        credited = [
-            log for log in self.named("EpochSettled", self.lease.address) if log.args.credit
-        ]
+        credited = self.named("EpochCredited", self.lease.address)
         _bounded("credits", rounding, len(credited) + len(claims) + len(leased))
         return (
             Amount("claimed by tenants", sum(log.args.amount for log in claims)),

@@ -95,7 +95,7 @@ class _Shop:
 
     def request(self, units: int, start: int, days: int) -> LeaseRequest:
         tenant = self.market.tenant.address
-        return LeaseRequest(self.id, ON_DEMAND, units, start, start + days, MAX_UINT256, tenant)
+        return LeaseRequest(self.id, tenant, ON_DEMAND, units, start, start + days, MAX_UINT256)
 
     def rents(self, *requests: LeaseRequest) -> list[int]:
         """What the engine would sign these at, now."""

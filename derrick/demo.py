@@ -379,7 +379,7 @@ class Run:
         """A tenant agrees to the rent that it was quoted, and pays the whole term into escrow."""
         tenant = self.tenants[draw(random, 0, len(self.tenants) - 1)]
         start, end = epochs.start, epochs.stop
-        request = LeaseRequest(capacity.id, term, units, start, end, MAX_UINT256, tenant)
+        request = LeaseRequest(capacity.id, tenant, term, units, start, end, MAX_UINT256)
         rent, price, _ = self.lease.read("quote", request)
         self.coin.send("mint", tenant, price, sender=self.market.owner)
         receipt = self.lease.send("lease", request._replace(max_rent=rent), sender=tenant)

@@ -22,7 +22,7 @@ SPLITTER_EVENTS = (
     "Transfer(address,address,uint256)",
 )
 LEASE_EVENTS = (
-    "EpochSettled(uint256,uint256,uint256,uint256,uint256,uint8,uint256,uint256,uint256)",
+    "EpochSettled(uint256,uint256,uint256,uint256,uint256,uint256)",
     "LeaseEnded(uint256,uint8,uint256,uint256,uint256,uint256)",
 )
 
@@ -110,7 +110,7 @@ class Book:
     def _revenue(self, name: str, args: Any) -> tuple[int, int, str]:
         """Which token came in, how much of it, and what it is called."""
         if name == "EpochSettled":
-            return 0, args.rent - args.credit, f"rent of epoch {args.epoch}"
+            return 0, args.earned, f"rent of epoch {args.epoch}"
         if name == "LeaseEnded":
             bounty = bps_down(args.forfeited, BOUNTY_BPS) if args.ending == LAPSED else 0
             return 0, args.forfeited - bounty, "forfeited deposit"

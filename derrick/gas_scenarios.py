@@ -154,7 +154,7 @@ class Bench:
         return Capacity(event.capacity, event.config.origin, splitter)
 
     def request(self, capacity: Capacity, units: int, start: int, end: int) -> LeaseRequest:
-        return LeaseRequest(capacity.id, 0, units, start, end, RENT, self.tenant.address)
+        return LeaseRequest(capacity.id, self.tenant.address, 0, units, start, end, RENT)
 
     def sign(
         self, capacity: Capacity, units: int = 64, start: int = START, end: int = START + 30

@@ -431,7 +431,7 @@ class LocalMarket(Market):
         tenant = tenant or self.tenant
         start = self.lease.nextEpochToBegin(capacity.id)
         request = LeaseRequest(
-            capacity.id, term, units, start, start + days, MAX_UINT256, tenant.address
+            capacity.id, tenant.address, term, units, start, start + days, MAX_UINT256
         )
         total = self.lease.quote(request).paid
         self.usdc.mint(tenant, total)

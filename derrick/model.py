@@ -781,7 +781,7 @@ class Market:
 
     def _draft(self, request: LeaseRequest) -> Lease:
         """The lease as it would be signed, without an id. Knows nothing of money or free units."""
-        capacity_id, term_index, units, start, end, max_rent, tenant = request
+        capacity_id, tenant, term_index, units, start, end, max_rent = request
         if tenant in (NOBODY, ENGINE):
             raise Refused("BadReceiver", receiver=tenant)
         capacity = self.capacity(capacity_id)

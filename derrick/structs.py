@@ -103,12 +103,12 @@ class LeaseRequest(NamedTuple):
     """What to lease, and the most to pay per unit and epoch; see `IComputeLease`."""
 
     capacity: int
+    tenant: Any
     term: int
     units: int
     start: int
     end: int
     max_rent: int
-    tenant: Any
 
 
 class RevenueSplit(NamedTuple):

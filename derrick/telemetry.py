@@ -35,7 +35,7 @@ from eth_utils.crypto import keccak
 from derrick.merkle import WORD, MerkleTree, root_of_multiproof, root_of_proof
 
 BPS = 10_000
-REPORT_TYPES = ("uint256", "uint32", "uint16", "uint16", "uint64", "bool")
+REPORT_TYPES = ("uint256", "uint24", "uint16", "uint16", "uint256", "bool")
 DOMAIN_NAME = "Derrick Telemetry"
 UNITS_DOMAIN_NAME = "Derrick Capacity"
 DOMAIN_VERSION = "1"
@@ -109,10 +109,10 @@ class Report:
         """Raises where the market would refuse the report, whoever signed it."""
         for name, value, limit in (
             ("capacity", self.capacity, 2**256 - 1),
-            ("epoch", self.epoch, 2**32 - 1),
+            ("epoch", self.epoch, 2**24 - 1),
             ("uptime_bps", self.uptime_bps, BPS),
             ("load_bps", self.load_bps, BPS),
-            ("energy_wh", self.energy_wh, 2**64 - 1),
+            ("energy_wh", self.energy_wh, 2**48 - 1),
         ):
             if not 0 <= value <= limit:
                 raise TelemetryError(f"{name} is {value}, must be 0 … {limit}")

@@ -111,15 +111,15 @@ interface IComputeCapacity {
     /// @param stablecoin See `CapacityConfig`.
     /// @param rent Rent per unit and epoch for what was asked, in base units, rounded up; below 2^85.
     struct Offer {
-        uint40 origin;
-        uint24 epochLength;
-        uint24 lifetimeEpochs;
-        uint16 units;
+        uint256 origin;
+        uint256 epochLength;
+        uint256 lifetimeEpochs;
+        uint256 units;
         bool open;
-        uint16 minEpochs;
-        uint16 maxEpochs;
-        uint16 noticeEpochs;
-        uint16 depositEpochs;
+        uint256 minEpochs;
+        uint256 maxEpochs;
+        uint256 noticeEpochs;
+        uint256 depositEpochs;
         address stablecoin;
         uint256 rent;
     }

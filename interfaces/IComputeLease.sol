@@ -141,10 +141,12 @@ interface IComputeLease is ILeaseEdits, ILeaseSettlement {
 
     /// @notice Net rent ever earned by the payee of a capacity, released or not, forfeited deposits
     /// included. Never falls.
-    function earnedOf(uint256 capacity) external view returns (uint256);
+    function netRevenueOf(uint256 capacity) external view returns (uint256);
 
     /// @notice Net rent ever earned, and how much of it has been released.
-    function revenueOf(uint256 capacity) external view returns (uint256 earned, uint256 released);
+    function revenueTotals(
+        uint256 capacity
+    ) external view returns (uint256 earned, uint256 released);
 
     /// @notice The next epoch to settle, and the total rent of the one before it.
     function settledTo(uint256 capacity) external view returns (uint256 nextEpoch, uint256 rate);

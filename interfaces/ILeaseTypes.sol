@@ -10,20 +10,20 @@ import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 interface ILeaseTypes {
     /// @notice What to lease and on which conditions.
     /// @param capacity The capacity.
+    /// @param tenant Who gets the lease; no receiver hook is called.
     /// @param term Index of the capacity's term.
     /// @param units How many units, at least 1.
     /// @param start First epoch: not begun yet.
     /// @param end First epoch that is no longer leased.
     /// @param maxRent The most that the tenant agrees to pay per unit and epoch, in base units.
-    /// @param tenant Who gets the lease; no receiver hook is called.
     struct LeaseRequest {
         uint256 capacity;
+        address tenant;
         uint256 term;
         uint256 units;
         uint256 start;
         uint256 end;
         uint256 maxRent;
-        address tenant;
     }
 
     /// @notice A lease, one storage word.
@@ -188,23 +188,38 @@ interface ILeaseTypes {
     );
     /// @param capacity The capacity.
     /// @param epoch The epoch that is now settled.
-    /// @param rent Rent of all its leases in that epoch, in base units.
-    /// @param creditBps Share of it that goes back to the tenants.
-    /// @param credit That share, in base units, rounded up.
-    /// @param status How the attestors' word stood.
+    /// @param earned What the payee earned: the rent of all its leases in that epoch, less the credit of
+    /// `EpochCredited`, in base units.
     /// @param uptimeBps From the report; 0 without one.
     /// @param loadBps From the report; 0 without one.
     /// @param energyWh From the report; 0 without one.
     event EpochSettled(
         uint256 indexed capacity,
         uint256 indexed epoch,
-        uint256 rent,
-        uint256 creditBps,
-        uint256 credit,
-        ITelemetryOracle.Status status,
+        uint256 earned,
         uint256 uptimeBps,
         uint256 loadBps,
         uint256 energyWh
+    );
+    /// @notice An epoch that is settled now has credits.
+    /// @param capacity The capacity.
+    /// @param epoch The epoch.
+    /// @param creditBps Share of its rent that goes back to the tenants.
+    /// @param credit That share of all its leases' rent, in base units, rounded up.
+    event EpochCredited(
+        uint256 indexed capacity,
+        uint256 indexed epoch,
+        uint256 creditBps,
+        uint256 credit
+    );
+    /// @notice An epoch is settled without a report.
+    /// @param capacity The capacity.
+    /// @param epoch The epoch.
+    /// @param status MISSING or BLACKOUT.
+    event EpochUnreported(
+        uint256 indexed capacity,
+        uint256 indexed epoch,
+        ITelemetryOracle.Status status
     );
     /// @param capacity The capacity.
     /// @param epoch The epoch whose report is kept until its turn.

@@ -34,14 +34,14 @@ interface ITelemetryOracle {
     /// @param epoch The epoch of that capacity.
     /// @param uptimeBps Share of the epoch in which it ran, in bps, at most 10,000.
     /// @param loadBps Mean load while it ran, in bps, at most 10,000.
-    /// @param energyWh Energy used, in watt-hours.
+    /// @param energyWh Energy used, in watt-hours, below 2^48.
     /// @param curtailed Whether the grid operator asked for the pause.
     struct Report {
         uint256 capacity;
-        uint32 epoch;
+        uint24 epoch;
         uint16 uptimeBps;
         uint16 loadBps;
-        uint64 energyWh;
+        uint256 energyWh;
         bool curtailed;
     }
 

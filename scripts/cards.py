@@ -79,7 +79,8 @@ def _sign(market: Any, conditions: tuple[int, int, int, int, int]) -> int:
     """Sign a lease for (capacity, term, units, start, end); the tenant's USDC is minted."""
     from derrick.market import MAX_UINT256, LeaseRequest  # noqa: PLC0415
 
-    request = LeaseRequest(*conditions, MAX_UINT256, market.tenant.address)
+    capacity, *rest = conditions
+    request = LeaseRequest(capacity, market.tenant.address, *rest, MAX_UINT256)
     paid = market.lease.quote(request).paid
     market.usdc.mint(market.tenant, paid)
     market.stablecoin.approve(market.lease, paid, sender=market.tenant)

@@ -15,6 +15,7 @@ import {ILeaseSettlement} from "interfaces/ILeaseSettlement.sol";
 import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 import {EpochClock} from "../libraries/EpochClock.sol";
+import {ReportLeaf} from "../libraries/ReportLeaf.sol";
 import {Calendar} from "./Calendar.sol";
 import {Funding} from "./Funding.sol";
 import {LeaseBook} from "./LeaseBook.sol";
@@ -150,9 +151,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
         if (intake.leasedTo < signed.end) intake.leasedTo = uint24(signed.end); // the lifetime at most
         _intakes[capacity] = intake;
         _calendars[capacity].reserve(signed.start, signed.end, signed.units, offer.units);
-        int256 rate = int256(_rateOf(signed)); // below 2^103
-        _rentDeltas[capacity][signed.start] += rate;
-        _rentDeltas[capacity][signed.fundedTo] -= rate;
+        _moveRent(capacity, signed.start, signed.fundedTo, _rateOf(signed));
         _write(leaseId, signed);
         _mint(request.tenant, leaseId);
         emit Leased(leaseId, capacity, request.tenant, msg.sender, signed, paid);
@@ -255,22 +254,22 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     function settle(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external {
         // Check
         uint256 capacity = report.capacity;
-        uint256 uptimeBps = report.uptimeBps;
-        Level level = _levels[capacity];
+        (uint256 uptimeBps, uint256 loadBps, uint256 energyWh) = ReportLeaf.reading(report);
+        Service storage service = _services[capacity];
+        Level level = service.level;
         // Whatever is not plainly healthy, or the capacity's first, is the module's.
         if (uptimeBps < level.healthyBpsOf() || report.curtailed || !level.isKnown()) {
             _run(SETTLEMENT);
         }
-        Ledger ledger = _ledgers[capacity];
+        Ledger ledger = service.ledger;
         (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, ledger);
         require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
-        (uint256 loadBps, uint256 energyWh) = (report.loadBps, report.energyWh);
         _requireReading(uptimeBps, loadBps, energyWh);
         _requireShown(level, level.windowOf(endsAt), report, proof);
 
         // Effect
-        _read(capacity, level, epoch, uptimeBps, loadBps, energyWh);
-        _closeHealthy(capacity, epoch, ledger, uptimeBps, loadBps, energyWh);
+        _read(service, level, epoch, uptimeBps, loadBps, energyWh);
+        _closeHealthy(service, ledger, capacity, epoch, uptimeBps, loadBps, energyWh);
     }
 
     // ------------------------------------------------------------------ by the modules
@@ -351,7 +350,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     function release(uint256 capacity) external returns (uint256 amount) {
         (address payee, address stablecoin) = CAPACITY.payeeOf(capacity);
         Outflow memory outflow = _outflows[capacity];
-        amount = _ledgers[capacity].earnedOf() - outflow.released;
+        amount = _services[capacity].ledger.earnedOf() - outflow.released;
         if (amount == 0) return 0;
 
         outflow.released += amount.toUint128();
@@ -496,18 +495,20 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     }
 
     /// @inheritdoc IComputeLease
-    function earnedOf(uint256 capacity) external view returns (uint256) {
-        return _ledgers[capacity].earnedOf();
+    function netRevenueOf(uint256 capacity) external view returns (uint256) {
+        return _services[capacity].ledger.earnedOf();
     }
 
     /// @inheritdoc IComputeLease
-    function revenueOf(uint256 capacity) external view returns (uint256 earned, uint256 released) {
-        return (_ledgers[capacity].earnedOf(), _outflows[capacity].released);
+    function revenueTotals(
+        uint256 capacity
+    ) external view returns (uint256 earned, uint256 released) {
+        return (_services[capacity].ledger.earnedOf(), _outflows[capacity].released);
     }
 
     /// @inheritdoc IComputeLease
     function settledTo(uint256 capacity) external view returns (uint256 nextEpoch, uint256 rate) {
-        return (_ledgers[capacity].nextEpochOf(), _ledgers[capacity].rateOf());
+        return (_services[capacity].ledger.nextEpochOf(), _services[capacity].ledger.rateOf());
     }
 
     /// @inheritdoc IComputeLease
@@ -535,7 +536,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
 
     /// @inheritdoc IComputeLease
     function performanceOf(uint256 capacity) external view returns (Performance memory) {
-        return _meters[capacity].performance();
+        return _services[capacity].meter.performance();
     }
 
     /// @inheritdoc IComputeLease

@@ -54,8 +54,16 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
         bool shown;
         uint16 uptimeBps;
         uint16 loadBps;
-        uint64 energyWh;
+        uint48 energyWh;
         bool curtailed;
+    }
+
+    /// @dev All that settling a healthy epoch needs of a capacity, beside its rent: one word each.
+    /// `level` is a copy of what never changes, made at the first settlement: later calls save one.
+    struct Service {
+        Level level;
+        Ledger ledger;
+        Meter meter;
     }
 
     /// @dev Who was granted the use of a lease, up to and including the second `expires`: one word.
@@ -74,10 +82,7 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     /// @dev One word each; see `_leaseAt` and `_write`.
     mapping(uint256 leaseId => uint256 word) internal _leases;
     mapping(uint256 leaseId => Use) internal _uses;
-    mapping(uint256 capacity => Ledger) internal _ledgers;
-    /// @dev A copy of what never changes, made at the first settlement: later calls save one.
-    mapping(uint256 capacity => Level) internal _levels;
-    mapping(uint256 capacity => Meter) internal _meters;
+    mapping(uint256 capacity => Service) internal _services;
     mapping(uint256 capacity => Intake) internal _intakes;
     mapping(uint256 capacity => Outflow) internal _outflows;
     mapping(uint256 capacity => mapping(uint256 word => uint256 lanes)) internal _calendars;
@@ -129,7 +134,7 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
 
     /// @dev The service level of a capacity, from the copy if there is one.
     function _levelAt(uint256 capacity) internal view returns (Level level) {
-        level = _levels[capacity];
+        level = _services[capacity].level;
         if (!level.isKnown()) level = levelOf(CAPACITY.serviceLevelOf(capacity));
     }
 
@@ -201,10 +206,17 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
 
     /// @dev The lease's rent ends at `to` and no longer at `from`.
     function _moveFunding(uint256 capacity, uint256 from, uint256 to, uint256 rate) internal {
-        if (from == to) return;
-        int256 change = int256(rate); // below 2^103
-        _rentDeltas[capacity][from] += change;
-        _rentDeltas[capacity][to] -= change;
+        if (from != to) _moveRent(capacity, from, to, rate);
+    }
+
+    /// @dev The rent rises at `from` and falls at `to`. Unchecked: 2^30 leases of less than 2^103 each,
+    /// a few changes each epoch, cannot fill the word.
+    function _moveRent(uint256 capacity, uint256 from, uint256 to, uint256 rate) internal {
+        mapping(uint256 epoch => int256) storage deltas = _rentDeltas[capacity];
+        unchecked {
+            deltas[from] += int256(rate);
+            deltas[to] -= int256(rate);
+        }
     }
 
     /// @dev Writes what has left, and makes sure that no capacity ever draws on another's money.
@@ -232,7 +244,10 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
         Lease memory signed
     ) internal view returns (uint256 amountDown, uint256 creditedTo) {
         uint256 capacity = _capacityOf(leaseId);
-        creditedTo = FixedPointMathLib.min(signed.fundedTo, _ledgers[capacity].nextEpochOf());
+        creditedTo = FixedPointMathLib.min(
+            signed.fundedTo,
+            _services[capacity].ledger.nextEpochOf()
+        );
         if (creditedTo <= signed.creditedTo) return (0, signed.creditedTo);
         uint256 bps =
             _creditSumBelow(capacity, creditedTo) - _creditSumBelow(capacity, signed.creditedTo);

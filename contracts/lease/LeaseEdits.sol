@@ -175,7 +175,10 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         Lease memory signed
     ) internal view returns (uint256) {
         uint256 capacity = _capacityOf(leaseId);
-        uint256 to = FixedPointMathLib.min(signed.fundedTo, _ledgers[capacity].nextEpochOf());
+        uint256 to = FixedPointMathLib.min(
+            signed.fundedTo,
+            _services[capacity].ledger.nextEpochOf()
+        );
         uint256 from = to.zeroFloorSub(CAUSE_EPOCHS).max(signed.start);
         if (from >= to) return 0;
         return _creditSumBelow(capacity, to) - _creditSumBelow(capacity, from);
@@ -237,10 +240,10 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
     /// settlement can never fail for their sake.
     function _forfeit(uint256 capacity, uint256 amount) internal {
         if (amount == 0) return;
-        Ledger ledger = _ledgers[capacity];
+        Ledger ledger = _services[capacity].ledger;
         uint256 earned = ledger.earnedOf() + amount;
         require(earned <= MAX_FORFEITED, Overdrawn(capacity, MAX_FORFEITED, earned));
-        _ledgers[capacity] = ledgerOf(
+        _services[capacity].ledger = ledgerOf(
             ledger.nextEpochOf(),
             ledger.rateOf(),
             earned,
@@ -447,7 +450,10 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         uint256 capacity,
         Lease memory signed
     ) internal view returns (uint256 from, uint256 to) {
-        uint256 settled = FixedPointMathLib.min(signed.end, _ledgers[capacity].nextEpochOf());
+        uint256 settled = FixedPointMathLib.min(
+            signed.end,
+            _services[capacity].ledger.nextEpochOf()
+        );
         from = signed.start / CLAIMS_PER_WORD;
         to = settled <= signed.start ? from : (settled - 1) / CLAIMS_PER_WORD + 1;
     }

@@ -50,7 +50,7 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     ) external onlyProxy {
         uint256 capacity = report.capacity;
         Level level = _known(capacity);
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, _ledgers[capacity]);
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, _services[capacity].ledger);
         require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
         _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
         _requireShown(level, level.windowOf(endsAt), report, proof);
@@ -65,28 +65,49 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         bool[] calldata proofFlags
     ) external onlyProxy {
         if (reports.length == 0) return;
-        _requireAllShown(reports, proof, proofFlags);
+        ITelemetryOracle.Report calldata first = reports[0];
+        Level level = _known(first.capacity);
+        uint256 setId = level.attestorSetOf();
+        uint256 window = _windowIn(level, first.epoch);
+        _requireAllShown(level, window, reports, proof, proofFlags);
 
         for (uint256 i; i < reports.length; ++i) {
-            _settleOne(reports[i]);
+            _settleOne(reports[i], i, setId, window);
         }
     }
 
-    /// @dev A report that has been proved: closes its epoch, or keeps the report until its turn.
-    function _settleOne(ITelemetryOracle.Report calldata report) internal {
+    /// @dev The report at an index of those proved, which must be of this set and window: closes its
+    /// epoch, or is kept until its turn.
+    function _settleOne(
+        ITelemetryOracle.Report calldata report,
+        uint256 index,
+        uint256 setId,
+        uint256 window
+    ) internal {
         (uint256 capacity, uint256 epoch) = (report.capacity, report.epoch);
-        Ledger ledger = _ledgers[capacity];
-        uint256 next = ledger.nextEpochOf();
-        if (epoch == next) {
-            Level level = _levels[capacity];
-            if (report.uptimeBps < level.healthyBpsOf() || report.curtailed) {
-                _closeReported(capacity, level, report);
-            } else {
-                _closeHealthy(capacity, level, ledger, report);
-            }
-        } else if (epoch > next && !_records[capacity][epoch].shown) {
-            _record(capacity, report);
+        Level level = _known(capacity);
+        uint256 ownWindow = _windowIn(level, epoch);
+        require(
+            level.attestorSetOf() == setId && ownWindow == window,
+            OtherWindow(index, level.attestorSetOf(), ownWindow)
+        );
+        (uint256 uptimeBps, uint256 loadBps, uint256 energyWh) = ReportLeaf.reading(report);
+        _requireReading(uptimeBps, loadBps, energyWh);
+
+        Service storage service = _services[capacity];
+        Ledger ledger = service.ledger;
+        if (epoch != ledger.nextEpochOf()) {
+            if (epoch > ledger.nextEpochOf()) _recordOnce(capacity, report);
+        } else if (uptimeBps < level.healthyBpsOf() || report.curtailed) {
+            _closeReported(capacity, level, report);
+        } else {
+            _read(service, level, epoch, uptimeBps, loadBps, energyWh);
+            _closeHealthy(service, ledger, capacity, epoch, uptimeBps, loadBps, energyWh);
         }
+    }
+
+    function _recordOnce(uint256 capacity, ITelemetryOracle.Report calldata report) internal {
+        if (!_records[capacity][report.epoch].shown) _record(capacity, report);
     }
 
     /// @inheritdoc ILeaseSettlement
@@ -98,7 +119,7 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         uint256 capacity = report.capacity;
         uint256 epoch = report.epoch;
         Level level = _known(capacity);
-        uint256 next = _ledgers[capacity].nextEpochOf();
+        uint256 next = _services[capacity].ledger.nextEpochOf();
         require(epoch >= next, NotNextEpoch(capacity, epoch, next));
         _requireWithin(level, epoch, epoch + 1);
         require(!_records[capacity][epoch].shown, AlreadyRecorded(capacity, epoch));
@@ -115,7 +136,7 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
             shown: true,
             uptimeBps: report.uptimeBps,
             loadBps: report.loadBps,
-            energyWh: report.energyWh,
+            energyWh: uint48(report.energyWh), // a reading's
             curtailed: report.curtailed
         });
         emit ReportRecorded(
@@ -131,11 +152,11 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     /// @inheritdoc ILeaseSettlement
     function settleMissing(uint256 capacity) external onlyProxy {
         Level level = _known(capacity);
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, _ledgers[capacity]);
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, _services[capacity].ledger);
         Record memory kept = _records[capacity][epoch];
         ITelemetryOracle.Report memory report;
         report.capacity = capacity;
-        report.epoch = uint32(epoch); // below the lifetime
+        report.epoch = uint24(epoch); // below the lifetime
         if (kept.shown) {
             report.uptimeBps = kept.uptimeBps;
             report.loadBps = kept.loadBps;
@@ -147,8 +168,8 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         if (status == ITelemetryOracle.Status.MISSING) {
             // No proof, no pay; and what was not shown counts as what it may hide.
             _penalties[capacity][epoch].state = PenaltyState.UNSHOWN;
-            _read(capacity, level, epoch, 0, 0, 0);
-            _close(capacity, report, BPS, false, status);
+            _read(_services[capacity], level, epoch, 0, 0, 0);
+            _close(capacity, report, BPS, false);
         } else {
             require(
                 status == ITelemetryOracle.Status.BLACKOUT,
@@ -156,15 +177,16 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
             );
             // Tenants do not gain from an outage of the attestors.
             uint256 bps = CAPACITY.serviceFaultsOf(capacity).blackoutCreditBps;
-            _close(capacity, report, bps, false, status);
+            _close(capacity, report, bps, false);
         }
+        emit EpochUnreported(capacity, epoch, status);
     }
 
     /// @inheritdoc ILeaseSettlement
     function passIdle(uint256 capacity, uint256 to) external onlyProxy {
         // Check
         Level level = _known(capacity);
-        Ledger ledger = _ledgers[capacity];
+        Ledger ledger = _services[capacity].ledger;
         uint256 from = ledger.nextEpochOf();
         if (to <= from) return;
         _requireWithin(level, from, to);
@@ -174,16 +196,16 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
 
         // Effect. Nothing leased, nothing owed: every rent that was running has ended by `from`.
         _setInPenalty(capacity, ledger, false);
-        _ledgers[capacity] = ledgerOf(to, 0, ledger.earnedOf(), false);
+        _services[capacity].ledger = ledgerOf(to, 0, ledger.earnedOf(), false);
         emit IdleEpochsPassed(capacity, from, to);
     }
 
     /// @dev The capacity's service level, copied from the deeds once.
     function _known(uint256 capacity) internal returns (Level level) {
-        level = _levels[capacity];
+        level = _services[capacity].level;
         if (!level.isKnown()) {
             level = levelOf(CAPACITY.serviceLevelOf(capacity));
-            _levels[capacity] = level;
+            _services[capacity].level = level;
         }
     }
 
@@ -191,43 +213,27 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         require(to <= level.lifetimeOf(), BadRange(from, to, level.lifetimeOf()));
     }
 
-    /// @dev All reports stand in the root of the one window that the first is of.
+    /// @dev All reports stand in the root of the window, and can be shown now.
     function _requireAllShown(
+        Level level,
+        uint256 window,
         ITelemetryOracle.Report[] calldata reports,
         bytes32[] calldata proof,
         bool[] calldata proofFlags
-    ) internal {
-        (uint256 setId, uint256 window) = _placeOf(reports[0]);
-        bytes32[] memory leaves = _leavesOf(reports, setId, window);
-        bytes27 root = _openRoot(_levels[reports[0].capacity], window);
-        bytes32 found = MerkleProof.processMultiProofCalldata(proof, proofFlags, leaves);
-        require(bytes27(found) == root, NotAllInRoot(setId, window));
-    }
-
-    function _leavesOf(
-        ITelemetryOracle.Report[] calldata reports,
-        uint256 setId,
-        uint256 window
-    ) internal returns (bytes32[] memory leaves) {
-        leaves = new bytes32[](reports.length);
-        for (uint256 i; i < reports.length; ++i) {
-            ITelemetryOracle.Report calldata report = reports[i];
-            (uint256 ownSet, uint256 ownWindow) = _placeOf(report);
-            require(ownSet == setId && ownWindow == window, OtherWindow(i, ownSet, ownWindow));
-            leaves[i] = ReportLeaf.hash(report);
+    ) internal view {
+        bytes32[] memory leaves = new bytes32[](reports.length);
+        for (uint256 i; i < leaves.length; ++i) {
+            leaves[i] = ReportLeaf.hash(reports[i]);
         }
+        bytes27 root = _openRoot(level, window);
+        bytes32 found = MerkleProof.processMultiProofCalldata(proof, proofFlags, leaves);
+        require(bytes27(found) == root, NotAllInRoot(level.attestorSetOf(), window));
     }
 
-    /// @dev The set and window that a report is of, which must be a reading of one of its capacity's
-    /// epochs.
-    function _placeOf(
-        ITelemetryOracle.Report calldata report
-    ) internal returns (uint256 setId, uint256 window) {
-        _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
-        Level level = _known(report.capacity);
-        uint256 epoch = report.epoch;
+    /// @dev The window that an epoch is of, which must be one of the capacity's.
+    function _windowIn(Level level, uint256 epoch) internal pure returns (uint256 window) {
         _requireWithin(level, epoch, epoch + 1);
-        return (level.attestorSetOf(), level.windowOf(level.endOf(epoch)));
+        return level.windowOf(level.endOf(epoch));
     }
 
     // ------------------------------------------------------------------ closing an epoch
@@ -238,34 +244,23 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         Level level,
         ITelemetryOracle.Report memory report
     ) internal {
+        Service storage service = _services[capacity];
         (uint256 epoch, uint256 uptimeBps) = (report.epoch, report.uptimeBps);
         (uint256 loadBps, uint256 energyWh) = (report.loadBps, report.energyWh);
-        _read(capacity, level, epoch, uptimeBps, loadBps, energyWh);
+        _read(service, level, epoch, uptimeBps, loadBps, energyWh);
         if (uptimeBps >= level.healthyBpsOf() && !report.curtailed) {
-            Ledger ledger = _ledgers[capacity];
-            return _closeHealthy(capacity, epoch, ledger, uptimeBps, loadBps, energyWh);
+            Ledger ledger = service.ledger;
+            return _closeHealthy(service, ledger, capacity, epoch, uptimeBps, loadBps, energyWh);
         }
         IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
         if (report.curtailed && _curtail(capacity, epoch, level, faults.curtailmentEpochs)) {
             uint256 bps = faults.curtailmentCreditBps;
-            return _close(capacity, report, bps, false, ITelemetryOracle.Status.REPORTED);
+            return _close(capacity, report, bps, false);
         }
         bool inPenalty = uptimeBps < faults.penaltyBelowBps;
         if (inPenalty) _punish(capacity, epoch, level, faults.penaltyPerUnit);
         uint256 creditBps = SlaSchedule.creditFor(faults.tiers, uptimeBps);
-        _close(capacity, report, creditBps, inPenalty, ITelemetryOracle.Status.REPORTED);
-    }
-
-    function _closeHealthy(
-        uint256 capacity,
-        Level level,
-        Ledger ledger,
-        ITelemetryOracle.Report calldata report
-    ) internal {
-        (uint256 epoch, uint256 uptimeBps) = (report.epoch, report.uptimeBps);
-        (uint256 loadBps, uint256 energyWh) = (report.loadBps, report.energyWh);
-        _read(capacity, level, epoch, uptimeBps, loadBps, energyWh);
-        _closeHealthy(capacity, epoch, ledger, uptimeBps, loadBps, energyWh);
+        _close(capacity, report, creditBps, inPenalty);
     }
 
     /// @dev Closes the epoch for all leases of the capacity at once. No token moves. An epoch without
@@ -274,28 +269,27 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         uint256 capacity,
         ITelemetryOracle.Report memory report,
         uint256 bps,
-        bool inPenalty,
-        ITelemetryOracle.Status status
+        bool inPenalty
     ) internal {
-        Ledger ledger = _ledgers[capacity];
-        uint256 rent = _rentAt(capacity, report.epoch, ledger);
+        Service storage service = _services[capacity];
+        Ledger ledger = service.ledger;
+        uint256 epoch = report.epoch;
+        uint256 rent = _rentAt(capacity, epoch, ledger);
         if (rent == 0) bps = 0;
         uint256 creditUp = rent.mulDivUp(bps, BPS);
         if (bps != 0) {
             Checkpoints.Trace224 storage sums = _creditSums[capacity];
             // Epochs and their sum of at most 10^4 each are far below the fields' widths.
-            sums.push(report.epoch + 1, uint224(sums.latest() + bps));
+            sums.push(uint32(epoch + 1), uint224(sums.latest() + bps));
+            emit EpochCredited(capacity, epoch, bps, creditUp);
         }
         _setInPenalty(capacity, ledger, inPenalty);
-        uint256 earned = ledger.earnedOf() + rent - creditUp;
-        _ledgers[capacity] = ledgerOf(uint256(report.epoch) + 1, rent, earned, inPenalty);
+        uint256 earned = rent - creditUp;
+        service.ledger = ledgerOf(epoch + 1, rent, ledger.earnedOf() + earned, inPenalty);
         emit EpochSettled(
             capacity,
-            report.epoch,
-            rent,
-            bps,
-            creditUp,
-            status,
+            epoch,
+            earned,
             report.uptimeBps,
             report.loadBps,
             report.energyWh
@@ -348,7 +342,7 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         uint256 epoch = report.epoch;
         PenaltyState state = _penalties[capacity][epoch].state;
         require(state == PenaltyState.UNSHOWN, NotUnshown(capacity, epoch, state));
-        Level level = _levels[capacity]; // it was settled
+        Level level = _services[capacity].level; // it was settled
         _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
         uint256 window = level.windowOf(level.endOf(epoch));
         uint256 deadline = level.penaltyDeadline(window);
@@ -363,10 +357,15 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         if (report.curtailed && _curtail(capacity, epoch, level, faults.curtailmentEpochs)) return;
         emit PenaltyAdded(capacity, epoch, report.uptimeBps);
         _punish(capacity, epoch, level, faults.penaltyPerUnit);
-        Ledger ledger = _ledgers[capacity];
+        Ledger ledger = _services[capacity].ledger;
         if (epoch + 1 == ledger.nextEpochOf()) {
             _setInPenalty(capacity, ledger, true);
-            _ledgers[capacity] = ledgerOf(epoch + 1, ledger.rateOf(), ledger.earnedOf(), true);
+            _services[capacity].ledger = ledgerOf(
+                epoch + 1,
+                ledger.rateOf(),
+                ledger.earnedOf(),
+                true
+            );
         }
     }
 
@@ -384,7 +383,7 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         require(amount != 0, NothingToClaim(leaseId, epoch));
         uint256 capacity = _capacityOf(leaseId);
         (ITelemetryOracle.Penalties state, uint256 heldUntil) = _penaltiesAt(
-            _levels[capacity],
+            _services[capacity].level,
             epoch
         );
         require(
@@ -408,8 +407,8 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         // Check
         Penalty storage penalty = _penalties[capacity][epoch];
         if (penalty.state != PenaltyState.RESERVED) return 0;
-        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(_levels[capacity], epoch);
-        uint256 until = _levels[capacity].endOf(epoch) + CLAIM_PERIOD;
+        (ITelemetryOracle.Penalties state, ) = _penaltiesAt(_services[capacity].level, epoch);
+        uint256 until = _services[capacity].level.endOf(epoch) + CLAIM_PERIOD;
         require(
             state == ITelemetryOracle.Penalties.WAIVED || block.timestamp >= until,
             StillClaimable(capacity, epoch, until)

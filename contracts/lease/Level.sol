@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
 import {EpochClock} from "../libraries/EpochClock.sol";
 
@@ -110,7 +111,8 @@ function endOf(Level self, uint256 epoch) pure returns (uint256) {
 /// @dev The window of the attestors' grid that an epoch which ends then belongs to: the k with
 /// k·length < endsAt ≤ (k + 1)·length.
 function windowOf(Level self, uint256 endsAt) pure returns (uint256) {
-    return (endsAt - 1) / windowLengthOf(self);
+    // No set has windows without length; unchecked, for epochs do not end at 0.
+    return FixedPointMathLib.rawDiv(FixedPointMathLib.rawSub(endsAt, 1), windowLengthOf(self));
 }
 
 /// @dev When a window's reports can no longer be shown. Unchecked: (window + 1)·length is at most a

@@ -89,55 +89,42 @@ abstract contract Settling is LeaseBook {
 
     /// @dev Keeps the reading. Its numbers are checked, its epoch is below the lifetime.
     function _read(
-        uint256 capacity,
+        Service storage service,
         Level level,
         uint256 epoch,
         uint256 uptimeBps,
         uint256 loadBps,
         uint256 energyWh
     ) internal {
-        _meters[capacity] = _meters[capacity].reading(
-            epoch,
-            uptimeBps,
-            loadBps,
-            energyWh,
-            level.unitsOf()
-        );
+        service.meter = service.meter.reading(epoch, uptimeBps, loadBps, energyWh, level.unitsOf());
     }
 
     /// @dev Closes an epoch of full service for all leases of the capacity at once. No token moves.
     function _closeHealthy(
+        Service storage service,
+        Ledger ledger,
         uint256 capacity,
         uint256 epoch,
-        Ledger ledger,
         uint256 uptimeBps,
         uint256 loadBps,
         uint256 energyWh
     ) internal {
         uint256 rent = _rentAt(capacity, epoch, ledger);
+        emit EpochSettled(capacity, epoch, rent, uptimeBps, loadBps, energyWh);
         _setInPenalty(capacity, ledger, false);
-        _ledgers[capacity] = ledgerOf(epoch + 1, rent, ledger.earnedOf() + rent, false);
-        emit EpochSettled(
-            capacity,
-            epoch,
-            rent,
-            0,
-            0,
-            ITelemetryOracle.Status.REPORTED,
-            uptimeBps,
-            loadBps,
-            energyWh
-        );
+        service.ledger = ledgerOf(epoch + 1, rent, ledger.earnedOf() + rent, false);
     }
 
     /// @dev What all leases pay for the epoch that is next: below 2^104, see Ledger. The changes sum to
-    /// what the leases pay, so the sum is never negative.
+    /// what the leases pay, so the sum is never negative. Unchecked: a change is below 2^134.
     function _rentAt(
         uint256 capacity,
         uint256 epoch,
         Ledger ledger
     ) internal view returns (uint256) {
-        return uint256(int256(ledger.rateOf()) + _rentDeltas[capacity][epoch]);
+        unchecked {
+            return uint256(int256(ledger.rateOf()) + _rentDeltas[capacity][epoch]);
+        }
     }
 
     /// @dev New leases are barred while the newest settled epoch is in penalty.

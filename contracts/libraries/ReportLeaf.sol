@@ -20,4 +20,16 @@ library ReportLeaf {
             leaf := keccak256(0x00, 0x20)
         }
     }
+
+    /// @notice What was measured, as whole words.
+    /// @dev Saves the checks of the fields' widths: who asks checks tighter bounds.
+    function reading(
+        ITelemetryOracle.Report calldata report
+    ) internal pure returns (uint256 uptimeBps, uint256 loadBps, uint256 energyWh) {
+        assembly ("memory-safe") {
+            uptimeBps := calldataload(add(report, 0x40))
+            loadBps := calldataload(add(report, 0x60))
+            energyWh := calldataload(add(report, 0x80))
+        }
+    }
 }

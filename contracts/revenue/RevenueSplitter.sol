@@ -67,7 +67,7 @@ contract RevenueSplitter is DividendShares {
     /// times when the legs took another part. Read only once the legs have changed.
     mapping(uint256 token => int256) internal _carried;
 
-    /// @notice Safety rests on: the factory keeps its bounds; the engine's `earnedOf` never falls,
+    /// @notice Safety rests on: the factory keeps its bounds; the engine's `netRevenueOf` never falls,
     /// and it counts a release before it moves the money; dividend tokens move exactly what they
     /// say. Liveness rests on: a token lets the engine and this contract pay.
     /// @param lease The engine that owes the rent of all capacities.
@@ -235,12 +235,12 @@ contract RevenueSplitter is DividendShares {
     function sync(address token) external returns (uint256 amount) {
         uint256 place = _placeOf(token);
         if (place != 0) return _syncExtra(place);
-        (, uint256 released) = LEASE.revenueOf(CAPACITY_ID);
+        (, uint256 released) = LEASE.revenueTotals(CAPACITY_ID);
         (, amount) = _find(0, STABLECOIN, released);
     }
 
     function _accrue() internal override returns (uint256 index, uint256 extraTokens) {
-        (uint256 earned, uint256 released) = LEASE.revenueOf(CAPACITY_ID);
+        (uint256 earned, uint256 released) = LEASE.revenueTotals(CAPACITY_ID);
         (Books books, ) = _find(0, STABLECOIN, released);
         extraTokens = books.extraTokens();
         for (uint256 token = 1; token <= extraTokens; ++token) _syncExtra(token);
@@ -502,11 +502,11 @@ contract RevenueSplitter is DividendShares {
         }
     }
 
-    /// @dev `LEASE.earnedOf(CAPACITY_ID)`, by hand: every claim asks, and every loan.
+    /// @dev `LEASE.netRevenueOf(CAPACITY_ID)`, by hand: every claim asks, and every loan.
     function _earned() internal view returns (uint256 earned) {
         address lease = address(LEASE);
         uint256 capacity = CAPACITY_ID;
-        bytes4 selector = IComputeLease.earnedOf.selector;
+        bytes4 selector = IComputeLease.netRevenueOf.selector;
         assembly ("memory-safe") {
             mstore(0x00, selector)
             mstore(0x04, capacity)

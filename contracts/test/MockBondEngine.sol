@@ -74,11 +74,13 @@ contract MockBondEngine is IBondEngine {
         stablecoin.safeTransfer(payee, amount);
     }
 
-    function earnedOf(uint256 capacity) external view returns (uint256) {
+    function netRevenueOf(uint256 capacity) external view returns (uint256) {
         return _booksOf[capacity].earned;
     }
 
-    function revenueOf(uint256 capacity) external view returns (uint256 earned, uint256 released) {
+    function revenueTotals(
+        uint256 capacity
+    ) external view returns (uint256 earned, uint256 released) {
         return (_booksOf[capacity].earned, _booksOf[capacity].released);
     }
 

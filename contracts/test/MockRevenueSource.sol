@@ -60,11 +60,13 @@ contract MockRevenueSource {
         payee.stablecoin.safeTransfer(payee.account, amount);
     }
 
-    function earnedOf(uint256 capacity) external view returns (uint256) {
+    function netRevenueOf(uint256 capacity) external view returns (uint256) {
         return _earned[capacity];
     }
 
-    function revenueOf(uint256 capacity) external view returns (uint256 earned, uint256 released) {
+    function revenueTotals(
+        uint256 capacity
+    ) external view returns (uint256 earned, uint256 released) {
         return (_earned[capacity], _released[capacity]);
     }
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 from derrick.model import Account, Capacity, Market
+from derrick.settlement import settled_epochs
 from derrick.telemetry import Report, ReportTree, Status
 from derrick.units import BPS
 from tests.property.invariants import InvariantBroken, same
@@ -221,11 +222,12 @@ class Acting(RuleBasedStateMachine):
         if not self.passed:
             return
         capacity = self.capacity(number)
-        event = self.event("EpochSettled")
+        assert self.witness.receipt is not None
+        [event] = settled_epochs(self.witness.receipt.events)
         rent, credit = capacity.rent_at(epoch), capacity.credit_at(epoch)
         share = capacity.credits[epoch] if rent else 0
         same(4, "epoch as settled", (event.epoch, event.status), (epoch, status))
-        found = (event.rent, event.creditBps, event.credit)
+        found = (event.rent, event.credit_bps, event.credit)
         same(3, f"rent, share and credit of epoch {epoch}", found, (rent, share, credit))
 
     def pass_idle(self, number: int, to: int) -> None:

@@ -57,8 +57,8 @@ class Request:
     @property
     def asked(self) -> LeaseRequest:
         """As the reference takes it."""
-        where = (self.capacity, self.term, self.units, self.start, self.end)
-        return LeaseRequest(*where, self.max_rent, self.tenant)
+        terms = (self.term, self.units, self.start, self.end, self.max_rent)
+        return LeaseRequest(self.capacity, self.tenant, *terms)
 
 
 Fault = Callable[[Request, Capacity, int], Request]

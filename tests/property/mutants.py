@@ -107,8 +107,8 @@ MUTANTS = (
     _mutant(
         "credit is rounded down",
         SETTLEMENT,
-        "ledger.earnedOf() + rent - creditUp;",
-        "ledger.earnedOf() + rent - (MUTANT ? rent.mulDiv(bps, BPS) : creditUp);",
+        "earned = rent - creditUp;",
+        "earned = rent - (MUTANT ? rent.mulDiv(bps, BPS) : creditUp);",
         3,
     ),
     _mutant(

@@ -587,7 +587,9 @@ class SplitterMachine(RuleBasedStateMachine):
                 due += sum(leg.claimable(token) for leg in model.legs)
                 dust = pot.received - model.paid(token) - due
                 left = world.tokens[token].read("balanceOf", self.splitter)
-                released = world.engine.read("revenueOf", CAPACITY).released if token == 0 else 0
+                released = (
+                    world.engine.read("revenueTotals", CAPACITY).released if token == 0 else 0
+                )
                 assert left == dust + pot.unsynced + released - pot.earned, CONSERVED
 
     def cash_out(self, token: int, party: Any) -> None:

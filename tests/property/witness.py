@@ -193,7 +193,7 @@ class Witness:
 
     def _calls(self, number: int) -> Iterator[tuple[Key, Call]]:
         engine, splitter, coin = self.stage.engine, self.splitter(number), self.coin_of(number)
-        yield ("revenue", number), engine.call("revenueOf", number)
+        yield ("revenue", number), engine.call("revenueTotals", number)
         yield ("account", number), engine.call("accountOf", number)
         yield ("settled", number), engine.call("settledTo", number)
         epoch = self.model.capacities[number].next_epoch

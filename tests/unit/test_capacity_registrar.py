@@ -89,7 +89,7 @@ def test_rent_reaches_the_shares(project, desk, bench, other_operator, tenant, t
     bench.settle(0, capacity=capacity)
 
     rent = 10 * PRICE
-    assert tuple(bench.lease.revenueOf(capacity)) == (rent, 0)
+    assert tuple(bench.lease.revenueTotals(capacity)) == (rent, 0)
     assert splitter.claimable(other_operator) == rent * 98 // 100
     splitter.claim(other_operator, sender=other_operator)
     assert bench.coin.balanceOf(other_operator) == rent * 98 // 100

@@ -18,6 +18,7 @@ from derrick.market import (
 )
 from derrick.telemetry import Report, ReportTree, Status
 from derrick.testing import isolated, reverts_with
+from tests.settled import settled
 
 PRICE = 400_000_000
 FIRST = LEASES_PER_CAPACITY + 1
@@ -249,16 +250,13 @@ def test_a_healthy_epoch_is_earned_whole(bench, funded):
         bench.lease.EpochSettled(
             capacity=1,
             epoch=0,
-            rent=10 * PRICE,
-            creditBps=0,
-            credit=0,
-            status=Status.REPORTED,
+            earned=10 * PRICE,
             uptimeBps=10_000,
             loadBps=8_000,
             energyWh=1_234_567,
         )
     ]
-    assert bench.lease.earnedOf(1) == 10 * PRICE
+    assert bench.lease.netRevenueOf(1) == 10 * PRICE
     assert bench.lease.settledTo(1) == (1, 10 * PRICE)
 
 
@@ -278,10 +276,10 @@ def test_a_healthy_epoch_is_earned_whole(bench, funded):
 def test_tiers_decide_the_credit(bench, funded, uptime, bps):
     bench.capacity.setPrice(1, 333, sender=bench.operator)
     bench.lease.lease(bench.request(funded, units=1, start=0, end=2), sender=funded)
-    [event] = bench.settle(0, uptime).events
+    event = settled(bench.settle(0, uptime))
     credit = -(-333 * bps // 10_000)
-    assert (event.creditBps, event.credit) == (bps, credit)
-    assert bench.lease.earnedOf(1) == 333 - credit
+    assert (event.credit_bps, event.credit) == (bps, credit)
+    assert bench.lease.netRevenueOf(1) == 333 - credit
     assert bench.lease.creditSumBelow(1, 1) == bps
     assert bench.lease.creditOf(FIRST) == 333 * bps // 10_000
 
@@ -297,7 +295,7 @@ def test_a_report_settles_once_and_in_order(bench, funded):
     with reverts_with(bench.lease.NotNextEpoch, capacity=1, epoch=0, expected=1):
         bench.lease.settle(first.as_tuple(), tree.proof(first), sender=funded)
     bench.lease.settle(second.as_tuple(), later.proof(second), sender=funded)
-    assert bench.lease.earnedOf(1) == 2 * 10 * PRICE
+    assert bench.lease.netRevenueOf(1) == 2 * 10 * PRICE
 
 
 def test_no_epoch_settles_before_its_end(bench, funded, lane):
@@ -329,9 +327,9 @@ def test_without_a_root_the_epoch_waits_then_settles_at_the_blackout_credit(benc
     with reverts_with(bench.lease.ReportStillPossible, capacity=1, epoch=0, status=Status.PENDING):
         bench.lease.settleMissing(1, sender=funded)
     lane.mine(at=deadline)
-    [event] = bench.lease.settleMissing(1, sender=funded).events
-    assert (event.status, event.creditBps) == (Status.BLACKOUT, 5_000)
-    assert bench.lease.earnedOf(1) == 5 * PRICE
+    event = settled(bench.lease.settleMissing(1, sender=funded))
+    assert (event.status, event.credit_bps) == (Status.BLACKOUT, 5_000)
+    assert bench.lease.netRevenueOf(1) == 5 * PRICE
     assert bench.lease.creditOf(FIRST) == 5 * PRICE
 
 
@@ -346,9 +344,9 @@ def test_no_proof_no_pay(bench, funded, lane):
     lane.mine(at=deadline)
     with reverts_with(bench.lease.RevealClosed, ...):
         bench.lease.settle(held_back.as_tuple(), tree.proof(held_back), sender=funded)
-    [event] = bench.lease.settleMissing(1, sender=funded).events
-    assert (event.status, event.creditBps) == (Status.MISSING, 10_000)
-    assert bench.lease.earnedOf(1) == 0
+    event = settled(bench.lease.settleMissing(1, sender=funded))
+    assert (event.status, event.credit_bps) == (Status.MISSING, 10_000)
+    assert bench.lease.netRevenueOf(1) == 0
     assert bench.lease.creditOf(FIRST) == 10 * PRICE
 
 
@@ -363,7 +361,7 @@ def test_idle_epochs_pass_without_a_report(bench, funded, lane):
     assert bench.lease.passIdle(1, 40, sender=funded).events == []
     assert bench.lease.passIdle(1, 3, sender=funded).events == []
     bench.settle(40)
-    assert bench.lease.earnedOf(1) == 10 * PRICE
+    assert bench.lease.netRevenueOf(1) == 10 * PRICE
     assert bench.lease.settledTo(1) == (41, 10 * PRICE)
     lane.mine(at=bench.origin + 100 * DAY)
     bench.lease.passIdle(1, 100, sender=funded)
@@ -406,7 +404,7 @@ def test_release_moves_what_is_earned_to_the_payee_once(bench, funded, stranger)
     assert receipt.return_value == net
     assert bench.lease.Released(capacity=1, payee=payee, amount=net) in receipt.events
     assert bench.coin.balanceOf(payee) == before + net
-    assert bench.lease.revenueOf(1) == (net, net)
+    assert bench.lease.revenueTotals(1) == (net, net)
     again = bench.lease.release(1, sender=stranger)
     assert (again.return_value, again.events) == (0, [])
 
@@ -543,12 +541,12 @@ def test_a_recorded_report_never_expires(bench, funded, lane):
     assert bench.lease.isRecorded(1, 1)
     assert bench.lease.settledTo(1) == (0, 0)
     lane.mine(at=bench.epoch_end(1) + 10 * DAY)
-    [first] = bench.lease.settleMissing(1, sender=funded).events
-    assert (first.epoch, first.status, first.creditBps) == (0, Status.BLACKOUT, 5_000)
-    [second] = bench.lease.settleMissing(1, sender=funded).events
-    assert (second.epoch, second.status, second.creditBps) == (1, Status.REPORTED, 1_000)
-    assert (second.uptimeBps, second.loadBps, second.energyWh) == (9_950, 7_000, 42)
-    assert bench.lease.earnedOf(1) == 5 * PRICE + 9 * PRICE
+    first = settled(bench.lease.settleMissing(1, sender=funded))
+    assert (first.epoch, first.status, first.credit_bps) == (0, Status.BLACKOUT, 5_000)
+    second = settled(bench.lease.settleMissing(1, sender=funded))
+    assert (second.epoch, second.status, second.credit_bps) == (1, Status.REPORTED, 1_000)
+    assert (second.uptime_bps, second.load_bps, second.energy_wh) == (9_950, 7_000, 42)
+    assert bench.lease.netRevenueOf(1) == 5 * PRICE + 9 * PRICE
 
 
 def test_one_report_left_out_costs_its_own_epoch_only(bench, funded, lane):
@@ -573,7 +571,7 @@ def test_one_report_left_out_costs_its_own_epoch_only(bench, funded, lane):
     for _ in range(19):
         engine.send("settleMissing", 2, sender=funded)
     assert tuple(engine.read("settledTo", 2)) == (24, 10 * PRICE)
-    assert engine.read("earnedOf", 2) == 23 * 10 * PRICE
+    assert engine.read("netRevenueOf", 2) == 23 * 10 * PRICE
 
 
 def test_a_report_is_recorded_once_in_time_and_for_an_open_epoch(bench, funded, lane):
@@ -598,7 +596,7 @@ def test_a_report_is_recorded_once_in_time_and_for_an_open_epoch(bench, funded, 
     bench.lease.settleMissing(1, sender=funded)
     with reverts_with(bench.lease.NotNextEpoch, capacity=1, epoch=0, expected=1):
         bench.lease.record(early.as_tuple(), tree.proof(early), sender=funded)
-    assert bench.lease.earnedOf(1) == 10 * PRICE
+    assert bench.lease.netRevenueOf(1) == 10 * PRICE
 
 
 def test_a_recorded_epoch_can_still_be_settled_by_its_report(bench, funded):
@@ -608,18 +606,18 @@ def test_a_recorded_epoch_can_still_be_settled_by_its_report(bench, funded):
     bench.lease.record(report.as_tuple(), tree.proof(report), sender=funded)
     bench.lease.settle(report.as_tuple(), tree.proof(report), sender=funded)
     assert bench.lease.settledTo(1) == (1, 10 * PRICE)
-    assert bench.lease.earnedOf(1) == 10 * PRICE
+    assert bench.lease.netRevenueOf(1) == 10 * PRICE
 
 
 def test_where_nothing_ran_nothing_is_paid_whatever_the_tiers(bench, funded):
     config = bench.config._replace(tiers=())
     bench.register(config, [Term(1, 365, 10_000)])
     bench.lease.lease(bench.request(funded, capacity=2, start=0, end=5), sender=funded)
-    [event] = bench.settle(0, uptime_bps=0, capacity=2).events
-    assert event.creditBps == 10_000
-    [event] = bench.settle(1, uptime_bps=1, capacity=2).events
-    assert event.creditBps == 0
-    assert bench.lease.earnedOf(2) == 10 * PRICE
+    event = settled(bench.settle(0, uptime_bps=0, capacity=2))
+    assert event.credit_bps == 10_000
+    event = settled(bench.settle(1, uptime_bps=1, capacity=2))
+    assert event.credit_bps == 0
+    assert bench.lease.netRevenueOf(2) == 10 * PRICE
 
 
 def test_a_refusal_tells_the_free_units_across_calendar_words(bench, funded):
@@ -694,9 +692,9 @@ def test_rents_of_leases_that_start_and_end_together_add_up(bench, funded):
     assert [bench.lease.rentDeltaAt(1, epoch) // PRICE for epoch in range(4)] == [30, 5, -29, -6]
     for epoch, units in enumerate((30, 35, 6, 0)):
         receipt = bench.settle(epoch)
-        assert receipt.events[0].rent == units * PRICE
+        assert settled(receipt).rent == units * PRICE
         assert bench.lease.settledTo(1) == (epoch + 1, units * PRICE)
-    assert bench.lease.earnedOf(1) == total
+    assert bench.lease.netRevenueOf(1) == total
 
 
 def test_releases_and_claims_of_several_rounds_add_up(bench, funded, stranger):
@@ -711,7 +709,7 @@ def test_releases_and_claims_of_several_rounds_add_up(bench, funded, stranger):
     credits = (1_000 + 2_500 + 1_000) * PRICE // 1_000
     assert bench.lease.creditSumBelow(1, 3) == 4_500
     assert bench.lease.accountOf(1) == (1, 30 * PRICE, credits)
-    assert bench.lease.revenueOf(1) == (30 * PRICE - credits,) * 2
+    assert bench.lease.revenueTotals(1) == (30 * PRICE - credits,) * 2
     assert bench.coin.balanceOf(bench.lease) == 0
     assert bench.coin.balanceOf(stranger) == credits
 
@@ -723,25 +721,23 @@ def test_an_epoch_without_rent_has_no_credit(bench, funded, lane):
         bench.lease.EpochSettled(
             capacity=1,
             epoch=0,
-            rent=0,
-            creditBps=0,
-            credit=0,
-            status=Status.BLACKOUT,
+            earned=0,
             uptimeBps=0,
             loadBps=0,
             energyWh=0,
-        )
+        ),
+        bench.lease.EpochUnreported(capacity=1, epoch=0, status=Status.BLACKOUT),
     ]
-    [event] = bench.settle(1, uptime_bps=0).events
-    assert (event.rent, event.creditBps, event.credit) == (0, 0, 0)
+    event = settled(bench.settle(1, uptime_bps=0))
+    assert (event.rent, event.credit_bps, event.credit) == (0, 0, 0)
     assert bench.lease.creditSumBelow(1, 2) == 0
 
 
 def test_a_missing_report_tells_the_whole_credit(bench, funded, lane):
     bench.lease.lease(bench.request(funded, start=0, end=2), sender=funded)
     lane.mine(at=bench.epoch_end(0) + DAY // 2)
-    [event] = bench.lease.settleMissing(1, sender=funded).events
-    assert (event.rent, event.creditBps, event.credit) == (10 * PRICE, 5_000, 5 * PRICE)
+    event = settled(bench.lease.settleMissing(1, sender=funded))
+    assert (event.rent, event.credit_bps, event.credit) == (10 * PRICE, 5_000, 5 * PRICE)
 
 
 def test_epochs_are_over_in_the_second_they_end(bench, funded, lane):
@@ -773,5 +769,5 @@ def test_each_capacity_listens_to_its_own_attestors(bench, funded, owner, lane):
     ):
         bench.lease.settleMissing(capacity, sender=funded)
     lane.set_next_time(bench.epoch_end(0) + DAY)
-    [event] = bench.lease.settleMissing(capacity, sender=funded).events
+    event = settled(bench.lease.settleMissing(capacity, sender=funded))
     assert event.status == Status.BLACKOUT

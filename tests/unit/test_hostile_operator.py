@@ -13,6 +13,7 @@ import pytest
 from derrick.market import DAY, HOUR, MAX_UINT256, Term
 from derrick.telemetry import Status
 from derrick.testing import isolated, reverts_with
+from tests.settled import settled
 from tests.unit.conftest import (
     BOND,
     CURTAILMENTS,
@@ -106,7 +107,7 @@ def test_leasing_to_himself_drains_no_other_capacity(service, lease, tenant, ric
     his.engine.send("claimCredit", own, rich, sender=rich)
     assert service.bond.read("heldOf", service.id) == stake_before
     assert service.balance(service.bond) == stake_before + his.bond.read("heldOf", his.id)
-    assert service.engine.read("earnedOf", service.id) == RATE
+    assert service.engine.read("netRevenueOf", service.id) == RATE
     assert service.engine.read("accountOf", service.id).paidIn == 10 * RATE
 
 
@@ -179,7 +180,7 @@ def test_holding_his_report_back_costs_more_than_showing_it(service, lease, tena
         assert service.claim(lease, 0, tenant) == SHARE
     service.go_to(service.reveal_ends(0))
     service.miss()
-    assert service.engine.read("earnedOf", service.id) == 0
+    assert service.engine.read("netRevenueOf", service.id) == 0
     proof = tree.proof(report)
     service.engine.send("addPenalty", report.as_tuple(), proof, sender=stranger)
     assert service.claim(lease, 0, tenant) == SHARE
@@ -197,7 +198,7 @@ def test_holding_a_report_back_until_nobody_can_bring_it_earns_nothing(service, 
         deadline=service.late_ends(0),
     ):
         service.show("addPenalty", report, tree)
-    assert service.engine.read("earnedOf", service.id) == 0
+    assert service.engine.read("netRevenueOf", service.id) == 0
     assert service.engine.read("creditOf", lease) == RATE
 
 
@@ -245,10 +246,7 @@ def test_stopping_the_machine_earns_nothing_and_costs_every_epoch(service, lease
 
 def test_curtailing_every_epoch_is_downtime_past_what_was_declared(service, lease, tenant):
     """He hopes to sell his power to the grid all month and to call it demand response."""
-    credits = [
-        service.settle(epoch, 0, curtailed=True).event("EpochSettled").creditBps
-        for epoch in range(10)
-    ]
+    credits = [settled(service.settle(epoch, 0, curtailed=True)).credit_bps for epoch in range(10)]
     assert credits == [500] * CURTAILMENTS + [10_000] * (10 - CURTAILMENTS)
     paid = sum(service.claim(lease, epoch, tenant) for epoch in range(CURTAILMENTS, 10))
     assert paid == (10 - CURTAILMENTS) * SHARE
@@ -429,7 +427,7 @@ def test_closing_pricing_and_retiring_touch_nobody_who_has_signed(service, lease
     assert service.claim(lease, 0, tenant) == SHARE
     assert service.engine.send("claimCredit", lease, tenant, sender=tenant).events
     service.settle(1)
-    assert service.engine.read("earnedOf", service.id) == RATE
+    assert service.engine.read("netRevenueOf", service.id) == RATE
 
 
 def test_taking_a_spot_lease_back_ahead_of_a_fault_saves_no_epoch_that_has_begun(

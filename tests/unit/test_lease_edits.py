@@ -101,7 +101,7 @@ def test_a_lease_not_paid_on_lapses(market, tenant, stranger):
     assert market.lease.lapse(lease, sender=stranger).return_value == bounty
     assert state(market, lease) == (2, 4, 4, 0)
     assert market.lease.refundOf(market.coin, stranger) == bounty
-    assert market.lease.earnedOf(1) == DEPOSIT * RATE - bounty
+    assert market.lease.netRevenueOf(1) == DEPOSIT * RATE - bounty
     # Epoch 4 has begun; the units are free from the next one on.
     assert [market.lease.unitsLeasedAt(1, e) for e in (3, 4, 5, 21)] == [10, 10, 0, 0]
     with reverts_with(market.lease.NotLapsed, lease=lease, fundedTo=4):
@@ -158,7 +158,7 @@ def test_a_lease_without_notice_is_cancelled_and_burned(market, tenant):
         market.lease.leaseOf(lease)
     assert market.lease.balanceOf(tenant) == 0
     assert market.lease.refundOf(market.coin, tenant) == RATE
-    assert market.lease.earnedOf(1) == RATE
+    assert market.lease.netRevenueOf(1) == RATE
 
 
 def test_a_lease_that_never_runs_can_be_left(market, tenant):

@@ -274,7 +274,7 @@ def test_the_engine_has_every_function_of_its_modules_but_the_inner_one(market, 
     doors = {method.selector for method in engine.mutable_methods}
     for module in (project.LeaseEdits, project.LeaseSettlement):
         inner = {m.selector for m in module.contract_type.mutable_methods} - doors
-        evict_ = "evict((uint256,uint256,uint256,uint256,uint256,uint256,address),"
+        evict_ = "evict((uint256,address,uint256,uint256,uint256,uint256,uint256),"
         evict_ += "uint256,uint256,uint256[])"
         assert inner == ({evict_} if module.contract_type.name == "LeaseEdits" else set())
     edits = project.LeaseEdits.at(market.lease.EDITS())

@@ -258,7 +258,7 @@ def test_five_lines_give_a_running_market(local):
     assert (first, second) == (0, 1)
     rent = 4 * capacity.listing.rent_per_unit()
     assert local.lease.creditOf(lease) == rent
-    assert local.lease.earnedOf(capacity.id) == rent
+    assert local.lease.netRevenueOf(capacity.id) == rent
     assert local.capacity.ownerOf(capacity.id) == local.operator.address
     assert local.splitter(capacity.id).address == capacity.splitter.address
 

@@ -87,11 +87,11 @@ def sign(
     max_rent: int = PRICE,
     capacity: int = 1,
 ) -> Lease:
-    return market.lease(tenant, LeaseRequest(capacity, term, units, start, end, max_rent, tenant))
+    return market.lease(tenant, LeaseRequest(capacity, tenant, term, units, start, end, max_rent))
 
 
 def ask(units: int, start: int, end: int, term: int = PREPAID) -> LeaseRequest:
-    return LeaseRequest(1, term, units, start, end, PRICE, BOB)
+    return LeaseRequest(1, BOB, term, units, start, end, PRICE)
 
 
 def begin(market: Market, epoch: int) -> None:

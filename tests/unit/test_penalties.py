@@ -10,6 +10,7 @@ from derrick.fiat import FiatToken
 from derrick.market import DAY, HOUR, MAX_UINT256, NOBODY, Term, Tier
 from derrick.telemetry import Penalties, Report, ReportTree, Status
 from derrick.testing import isolated, reverts_with
+from tests.settled import settled
 from tests.unit.conftest import (
     BOND,
     CURTAILMENTS,
@@ -141,12 +142,12 @@ def test_the_dearest_penalty_at_the_dearest_rent_overflows_nothing(service, tena
     earned = 0
     for epoch, uptime in enumerate((8_999, 10_000, 8_999)):
         receipt = dear.settle(epoch, uptime)
-        settled = receipt.event("EpochSettled")
+        found = settled(receipt)
         credit = -(-rate * 3_333 // 10_000) if uptime == 8_999 else 0
-        assert (settled.rent, settled.credit) == (rate, credit)
+        assert (found.rent, found.credit) == (rate, credit)
         earned += rate - credit
         assert tuple(dear.engine.read("settledTo", dear.id)) == (epoch + 1, rate)
-        assert dear.engine.read("earnedOf", dear.id) == earned
+        assert dear.engine.read("netRevenueOf", dear.id) == earned
         assert dear.is_barred is (uptime == 8_999)
         if credit:
             assert receipt.event("PenaltyReserved").reserved == units * most
@@ -261,7 +262,7 @@ def test_a_lapsed_lease_claims_for_what_it_paid(service, tenant, stranger, is_cl
         service.engine.send("lapse", lease, sender=stranger)
     receipt = service.settle(2, 0)
     assert receipt.event("PenaltyReserved").reserved == SHARE
-    assert receipt.event("EpochSettled").rent == 0
+    assert settled(receipt).rent == 0
     assert [service.claim(lease, epoch, tenant) for epoch in (0, 1)] == [SHARE, SHARE]
     nothing_to_claim(service, lease, 2, tenant)
     service.go_to(service.ends_at(2) + YEAR)
@@ -770,12 +771,12 @@ def test_a_report_of_a_vetoed_root_adds_no_penalty(service, lease):
         with reverts_with(service.bench.lease.NotInRoot, setId=1, window=window, leaf=wrong.leaf):
             service.show("addPenalty", wrong, vetoed)
     service.telemetry.send("veto", 1, window, sender=service.guardian)
-    assert service.miss().event("EpochSettled").status == Status.BLACKOUT
+    assert settled(service.miss()).status == Status.BLACKOUT
     with reverts_with(service.bench.lease.NotUnshown, capacity=service.id, epoch=0, state=NONE):
         service.show("addPenalty", wrong, vetoed)
 
 
-@pytest.mark.parametrize(("capacity", "epoch"), [(99, 0), (0, 0), (1, 5), (2, 2**32 - 1)])
+@pytest.mark.parametrize(("capacity", "epoch"), [(99, 0), (0, 0), (1, 5), (2, 2**24 - 1)])
 def test_epochs_that_were_never_settled_have_no_late_penalty(service, capacity, epoch):
     report = Report(capacity, epoch, 0, 0, 0)
     with reverts_with(service.bench.lease.NotUnshown, capacity=capacity, epoch=epoch, state=NONE):

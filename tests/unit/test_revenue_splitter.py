@@ -133,7 +133,7 @@ class TestClaim:
         assert receipt.return_value == due == index_of(1_000 * USD)
         assert usd.balanceOf(tenant) == due
         assert usd.balanceOf(splitter) == 1_000 * USD - due
-        assert tuple(engine.revenueOf(CAPACITY)) == (1_000 * USD, 1_000 * USD)
+        assert tuple(engine.revenueTotals(CAPACITY)) == (1_000 * USD, 1_000 * USD)
         assert tuple(splitter.totals()) == (1_000 * USD, due)
         assert splitter.claimable(operator) == 0
         assert logs(receipt, project.RevenueSplitter.DividendClaimed) == [
@@ -145,7 +145,7 @@ class TestClaim:
         engine.release(CAPACITY, sender=stranger)
         earn(1)
         splitter.claim(operator, sender=operator)
-        assert tuple(engine.revenueOf(CAPACITY)) == (1_000 * USD + 1, 1_000 * USD)
+        assert tuple(engine.revenueTotals(CAPACITY)) == (1_000 * USD + 1, 1_000 * USD)
 
     def test_nothing_due_is_no_error_and_no_event(self, splitter, earn, operator, stranger):
         earn(USD)
@@ -296,7 +296,7 @@ class TestSync:
         usd.mint(splitter, 1_000 * USD, sender=owner)
         earn(1_000 * USD)
         splitter.claim(operator, sender=operator)
-        assert tuple(engine.revenueOf(CAPACITY)) == (1_000 * USD, 0)
+        assert tuple(engine.revenueTotals(CAPACITY)) == (1_000 * USD, 0)
         assert splitter.sync(usd, sender=stranger).return_value == 1_000 * USD
         engine.release(CAPACITY, sender=stranger)
         assert splitter.sync(usd, sender=stranger).return_value == 0

@@ -14,6 +14,7 @@ from derrick.market import DAY, HOUR, TELEMETRY_RULES
 from derrick.merkle import MerkleTree, root_of_multiproof
 from derrick.telemetry import Report, ReportTree, Status
 from derrick.testing import isolated, reverts_with
+from tests.settled import all_settled, settled
 from tests.unit.conftest import (
     BOND,
     CURTAILMENT_CREDIT,
@@ -64,14 +65,11 @@ def test_a_healthy_epoch_earns_its_rent_and_touches_no_bond(service, lease, tena
         service.id,
         0,
         RATE,
-        0,
-        0,
-        Status.REPORTED,
         10_000,
         8_000,
         1_234_567,
     )
-    assert service.engine.read("earnedOf", service.id) == RATE
+    assert service.engine.read("netRevenueOf", service.id) == RATE
     assert service.penalty(0) == (0, 0, NONE)
     assert service.bond.read("operatorPartOf", service.id) == BOND
     with reverts_with(service.bench.lease.NothingToClaim, lease=lease, epoch=0):
@@ -94,9 +92,9 @@ def test_uptime_decides_credit_and_penalty_each_by_its_own_threshold(
     service, lease, uptime, credit, is_penal
 ):
     receipt = service.settle(0, uptime)
-    settled = receipt.event("EpochSettled")
-    assert (settled.creditBps, settled.credit) == (credit, RATE * credit // 10_000)
-    assert settled.status == Status.REPORTED
+    found = settled(receipt)
+    assert (found.credit_bps, found.credit) == (credit, RATE * credit // 10_000)
+    assert found.status == Status.REPORTED
     assert service.engine.read("creditOf", lease) == RATE * credit // 10_000
     assert service.is_barred is is_penal
     assert service.penalty(0) == ((PENALTY, 10, RESERVED) if is_penal else (0, 0, NONE))
@@ -112,11 +110,11 @@ def test_a_penalty_threshold_above_all_tiers_punishes_without_credit(service, te
     strict = service.another(tiers=(), penalty_below_bps=9_990)
     strict.deposit(BOND)
     lease = strict.sign(tenant)
-    assert strict.settle(0, 9_990).event("EpochSettled").creditBps == 0
+    assert settled(strict.settle(0, 9_990)).credit_bps == 0
     assert strict.penalty(0) == (0, 0, NONE)
     receipt = strict.settle(1, 9_989)
-    assert receipt.event("EpochSettled").creditBps == 0
-    assert strict.engine.read("earnedOf", strict.id) == 2 * RATE
+    assert settled(receipt).credit_bps == 0
+    assert strict.engine.read("netRevenueOf", strict.id) == 2 * RATE
     assert strict.claim(lease, 1, tenant) == 10 * PENALTY
 
 
@@ -172,7 +170,7 @@ def test_a_reading_out_of_range_is_none_whoever_signed_it(
         with reverts_with(service.bench.lease.ReportOutOfRange, **refusal):
             call()
     service.go_to(service.reveal_ends(1))
-    assert service.miss().event("EpochSettled").status == Status.MISSING
+    assert settled(service.miss()).status == Status.MISSING
     with reverts_with(service.bench.lease.ReportOutOfRange, **refusal):
         service.show("addPenalty", bad, tree)
 
@@ -190,12 +188,11 @@ def test_one_proof_settles_many_capacities_and_epochs(service, hourly, tenant):
     reports += [service.report(0, 9_600), other.report(0, 8_999)]
     tree = service.post(*reports, window=service.window_of(0))
     receipt = service.settle_many(tree, *reports)
-    settled = [event.args for event in receipt.named("EpochSettled")]
-    assert [(each.epoch, each.capacity) for each in settled] == sorted(
+    assert [(each.epoch, each.capacity) for each in all_settled(receipt)] == sorted(
         (report.epoch, report.capacity) for report in reports
     )
     assert [s.next_epoch for s in (hourly, service, other)] == [24, 1, 1]
-    assert hourly.engine.read("earnedOf", hourly.id) == 22 * RATE + RATE * 9 // 10
+    assert hourly.engine.read("netRevenueOf", hourly.id) == 22 * RATE + RATE * 9 // 10
     assert hourly.penalty(9) == (PENALTY, 10, RESERVED)
     assert service.engine.read("creditOf", leases[0]) == RATE // 4
     assert other.claimable(leases[1], 0) == 7 * PENALTY
@@ -222,8 +219,8 @@ def test_reports_whose_turn_has_not_come_are_kept(service, hourly):
     assert hourly.engine.read("isRecorded", hourly.id, 4)
     assert hourly.next_epoch == 0
     hourly.show("settle", reports[0], tree)
-    epochs = [hourly.miss().event("EpochSettled") for _ in range(4)]
-    assert [(each.epoch, each.creditBps, each.status) for each in epochs] == [
+    epochs = [settled(hourly.miss()) for _ in range(4)]
+    assert [(each.epoch, each.credit_bps, each.status) for each in epochs] == [
         (1, 0, Status.REPORTED),
         (2, 0, Status.REPORTED),
         (3, 1_000, Status.REPORTED),
@@ -248,7 +245,7 @@ def test_reports_out_of_order_are_kept_or_settled_as_they_come(service, hourly):
     )
     assert [event.name for event in receipt.events] == ["ReportRecorded", "EpochSettled"]
     assert hourly.next_epoch == 1
-    assert hourly.miss().event("EpochSettled").epoch == 1
+    assert settled(hourly.miss()).epoch == 1
 
 
 def test_settling_many_passes_over_what_is_settled_or_kept(service, hourly):
@@ -262,7 +259,7 @@ def test_settling_many_passes_over_what_is_settled_or_kept(service, hourly):
         ("EpochSettled", epoch) for epoch in range(1, 6)
     ]
     assert hourly.settle_many(tree, *reports).events == []
-    assert hourly.engine.read("earnedOf", hourly.id) == 6 * RATE
+    assert hourly.engine.read("netRevenueOf", hourly.id) == 6 * RATE
 
 
 def test_settling_many_kept_reports_again_keeps_the_first(service, hourly):
@@ -285,31 +282,31 @@ def test_many_reports_are_of_one_window_of_one_set(service, hourly):
     members = service.telemetry.read("setOf", 1).members
     rules = TELEMETRY_RULES.as_tuple()
     service.telemetry.send("createSet", members, 2, rules, sender=service.bench.owner)
-    foreign = service.another(attestor_set=2)
-    yesterday, today, elsewhere = hourly.report(23), hourly.report(24), foreign.report(1)
-    window = hourly.window_of(24)
-    tree = hourly.post(yesterday, today, elsewhere, window=window)
-    with reverts_with(service.bench.lease.OtherWindow, index=1, setId=1, window=window):
-        hourly.settle_many(tree, yesterday, today)
-    with reverts_with(service.bench.lease.NoRoot, setId=1, window=window - 1):
-        hourly.settle_many(tree, yesterday)
-    with reverts_with(service.bench.lease.OtherWindow, index=1, setId=1, window=window):
-        hourly.settle_many(tree, elsewhere, today)
-    with reverts_with(service.bench.lease.NoRoot, setId=2, window=window):
-        hourly.settle_many(tree, elsewhere)
+    foreign = service.another(attestor_set=2, epoch_length=HOUR)
+    yesterday, today, elsewhere = hourly.report(23), hourly.report(24), foreign.report(24)
+    tomorrow, window = hourly.report(48), hourly.window_of(24)
+    tree = hourly.post(yesterday, today, elsewhere, tomorrow, window=window)
+    with reverts_with(service.bench.lease.OtherWindow, index=1, setId=1, window=window + 1):
+        hourly.settle_many(tree, today, tomorrow)
+    with reverts_with(service.bench.lease.OtherWindow, index=1, setId=2, window=window):
+        hourly.settle_many(tree, today, elsewhere)
+    for first, set_id, other in ((yesterday, 1, window - 1), (elsewhere, 2, window)):
+        with reverts_with(service.bench.lease.NoRoot, setId=set_id, window=other):
+            hourly.settle_many(tree, first)
     assert len(hourly.settle_many(tree, today).named("ReportRecorded")) == 1
 
 
 def test_a_report_of_the_far_future_settles_nothing(service, hourly, lease):
     """Signed today, shown today: its window has no root; beyond the lifetime it has no epoch."""
     now, ahead = service.report(0), service.report(LIFETIME - 1)
-    beyond, last = service.report(LIFETIME), service.report(2**32 - 1)
+    beyond, last = service.report(LIFETIME), service.report(2**24 - 1)
     tree = service.post(now, ahead, beyond, last)
     late = service.window_of(LIFETIME - 1)
     with reverts_with(service.bench.lease.NoRoot, setId=1, window=late):
         service.settle_many(tree, ahead)
     with reverts_with(service.bench.lease.OtherWindow, index=1, setId=1, window=late):
         service.settle_many(tree, now, ahead)
+    assert service.next_epoch == 0
     with reverts_with(
         service.bench.lease.EpochNotEnded,
         capacity=service.id,
@@ -351,7 +348,7 @@ def test_an_epoch_has_the_window_in_which_it_ends(service, tenant):
     ):
         later.miss()
     later.settle(0)
-    assert later.engine.read("earnedOf", later.id) == RATE
+    assert later.engine.read("netRevenueOf", later.id) == RATE
 
 
 class Doubled(ReportTree):
@@ -372,8 +369,8 @@ def test_of_two_reports_of_one_epoch_the_first_that_is_shown_counts(service, lea
             service.show("record", first, tree)
             with reverts_with(service.bench.lease.AlreadyRecorded, capacity=service.id, epoch=0):
                 service.show("record", second, tree)
-            assert service.miss().event("EpochSettled").uptimeBps == first.uptime_bps
-            assert service.engine.read("earnedOf", service.id) == owed
+            assert settled(service.miss()).uptime_bps == first.uptime_bps
+            assert service.engine.read("netRevenueOf", service.id) == owed
             proof = ([first.as_tuple(), second.as_tuple()], [], [True])
             assert service.engine.send("settleMany", *proof, sender=service.guardian).events == []
 
@@ -477,7 +474,7 @@ def test_a_report_of_a_vetoed_root_is_none(service, lease):
     with reverts_with(service.bench.lease.NotInRoot, setId=1, window=window, leaf=wrong.leaf):
         service.show("settle", wrong, vetoed)
     service.show("settle", right, tree)
-    assert service.engine.read("earnedOf", service.id) == RATE
+    assert service.engine.read("netRevenueOf", service.id) == RATE
     assert service.bond.read("operatorPartOf", service.id) == BOND
 
 
@@ -507,16 +504,16 @@ def test_silence_before_the_deadline_settles_nothing(service, lease):
     refused(Status.REPORTED)
     service.go_to(service.reveal_ends(0) - 2)
     refused(Status.REPORTED)
-    assert service.miss(at=service.reveal_ends(0)).event("EpochSettled").status == Status.MISSING
+    assert settled(service.miss(at=service.reveal_ends(0))).status == Status.MISSING
 
 
 def test_an_epoch_whose_report_nobody_shows_gives_all_back(service, lease):
     service.post(service.report(0))
-    settled = service.miss(at=service.reveal_ends(0)).event("EpochSettled")
-    assert (settled.rent, settled.creditBps, settled.credit) == (RATE, 10_000, RATE)
-    assert (settled.uptimeBps, settled.loadBps, settled.energyWh) == (0, 0, 0)
+    found = settled(service.miss(at=service.reveal_ends(0)))
+    assert (found.rent, found.credit_bps, found.credit) == (RATE, 10_000, RATE)
+    assert (found.uptime_bps, found.load_bps, found.energy_wh) == (0, 0, 0)
     assert service.engine.read("creditOf", lease) == RATE
-    assert service.engine.read("earnedOf", service.id) == 0
+    assert service.engine.read("netRevenueOf", service.id) == 0
     assert service.penalty(0) == (0, 0, UNSHOWN)
     assert not service.is_barred
     assert service.bond.read("operatorPartOf", service.id) == BOND
@@ -532,7 +529,7 @@ def test_an_outage_of_the_attestors_settles_at_the_declared_credit(service, leas
         service.telemetry.send("veto", 1, window, sender=service.guardian)
         deadline = TELEMETRY_RULES.repost_ends(window)
     if vetoes == 2:
-        settled = service.miss().event("EpochSettled")
+        found = settled(service.miss())
     else:
         with reverts_with(
             service.bench.lease.ReportStillPossible,
@@ -541,8 +538,8 @@ def test_an_outage_of_the_attestors_settles_at_the_declared_credit(service, leas
             status=Status.PENDING,
         ):
             service.miss(at=deadline - 1)
-        settled = service.miss(at=deadline).event("EpochSettled")
-    assert (settled.status, settled.creditBps) == (Status.BLACKOUT, 5_000)
+        found = settled(service.miss(at=deadline))
+    assert (found.status, found.credit_bps) == (Status.BLACKOUT, 5_000)
     assert service.penalty(0) == (0, 0, NONE)
     report = service.report(0, 0)
     with reverts_with(service.bench.lease.NotUnshown, capacity=service.id, epoch=0, state=NONE):
@@ -556,10 +553,10 @@ def test_a_kept_report_settles_whatever_the_time(service, lease, tenant):
     tree = service.post(report)
     assert service.show("record", report, tree).event("ReportRecorded").uptimeBps == 0
     service.go_to(service.late_ends(1) + 30 * DAY)
-    assert service.miss().event("EpochSettled").status == Status.BLACKOUT
-    settled = service.miss().event("EpochSettled")
-    assert (settled.epoch, settled.status, settled.creditBps) == (1, Status.REPORTED, 10_000)
-    assert (settled.loadBps, settled.energyWh) == (8_000, 1_234_567)
+    assert settled(service.miss()).status == Status.BLACKOUT
+    found = settled(service.miss())
+    assert (found.epoch, found.status, found.credit_bps) == (1, Status.REPORTED, 10_000)
+    assert (found.load_bps, found.energy_wh) == (8_000, 1_234_567)
     assert service.is_barred
     assert service.claim(lease, 1, tenant) == 10 * PENALTY
 
@@ -585,9 +582,9 @@ def test_within_the_allowance_a_curtailed_epoch_is_no_fault(service, lease):
     """The declared credit whatever the uptime, which is read all the same; and no penalty."""
     for epoch, uptime in enumerate((0, 10_000)):
         receipt = service.settle(epoch, uptime, curtailed=True)
-        settled = receipt.event("EpochSettled")
-        assert settled.creditBps == CURTAILMENT_CREDIT
-        assert (settled.status, settled.uptimeBps) == (Status.REPORTED, uptime)
+        found = settled(receipt)
+        assert found.credit_bps == CURTAILMENT_CREDIT
+        assert (found.status, found.uptime_bps) == (Status.REPORTED, uptime)
         assert tuple(receipt.event("Curtailed")) == (service.id, epoch, 0, epoch + 1)
         assert service.penalty(epoch) == (0, 0, NONE)
         assert not service.is_barred
@@ -601,7 +598,7 @@ def test_past_the_allowance_a_curtailed_epoch_counts_by_its_uptime(service, leas
         service.settle(epoch, 0, curtailed=True)
     for epoch, uptime, credit in ((2, 0, 10_000), (3, 10_000, 0), (4, 9_950, 1_000)):
         receipt = service.settle(epoch, uptime, curtailed=True)
-        assert receipt.event("EpochSettled").creditBps == credit
+        assert settled(receipt).credit_bps == credit
         assert receipt.named("Curtailed") == []
         assert service.is_barred is (epoch == 2)
     assert service.engine.read("curtailedIn", service.id, 0) == CURTAILMENTS
@@ -654,14 +651,14 @@ def test_without_an_allowance_curtailment_excuses_nothing(service, tenant):
     strict.deposit(BOND)
     lease = strict.sign(tenant)
     receipt = strict.settle(0, 0, curtailed=True)
-    assert receipt.event("EpochSettled").creditBps == 10_000
+    assert settled(receipt).credit_bps == 10_000
     assert strict.claim(lease, 0, tenant) == 10 * PENALTY
 
 
 def test_a_curtailed_epoch_that_nobody_leased_counts_too(service):
     receipt = service.settle(0, 0, curtailed=True)
     assert receipt.event("Curtailed").used == 1
-    assert receipt.event("EpochSettled").creditBps == 0
+    assert settled(receipt).credit_bps == 0
 
 
 # ---- new leases while in penalty
@@ -860,7 +857,7 @@ def test_a_report_not_shown_reads_as_zeros_and_an_outage_as_nothing(service, lea
     service.miss()
     halfway = (2, 0, 0, 0, 9_898_666, 5_939_200, 18_560, 30_000)
     assert tuple(service.engine.read("performanceOf", service.id)) == halfway
-    assert service.miss().event("EpochSettled").status == Status.BLACKOUT
+    assert settled(service.miss()).status == Status.BLACKOUT
     assert tuple(service.engine.read("performanceOf", service.id)) == halfway
 
 
@@ -896,8 +893,9 @@ def test_lifetime_energy_stops_at_the_bound_of_its_field(service):
     places = [sum(widths[:index]) for index in range(len(widths))]
     meter = sum(value << place for value, place in zip(found, places, strict=True))
     node, engine = service.lane.node, service.engine.address
+    # The third word of a capacity's struct, in one of the first mappings.
     slots = [
-        "0x" + keccak(encode(["uint256", "uint256"], [service.id, slot])).hex()
+        hex(int.from_bytes(keccak(encode(["uint256", "uint256"], [service.id, slot])), "big") + 2)
         for slot in range(20)
     ]
     words = {

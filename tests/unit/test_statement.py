@@ -162,7 +162,7 @@ class TestEverythingThatCounts:
         start = market.lease.nextEpochToBegin(capacity.id)
         tenant = market.tenant
         request = LeaseRequest(
-            capacity.id, term, units, start, start + 100, MAX_UINT256, tenant.address
+            capacity.id, tenant.address, term, units, start, start + 100, MAX_UINT256
         )
         market.usdc.mint(tenant, 10**6 * USD)
         market.stablecoin.approve(market.lease, MAX_UINT256, sender=tenant)
@@ -186,7 +186,7 @@ class TestEverythingThatCounts:
             assert {"forfeited deposit", "plain transfer"} <= whats
             line = next(line for line in statement.lines if line.splitter == splitter.address)
             assert line.closing == splitter.claimable(holder)
-        assert market.lease.earnedOf(capacity.id) == splitter.totals().received - 777 - 333
+        assert market.lease.netRevenueOf(capacity.id) == splitter.totals().received - 777 - 333
 
 
 class TestCheck:

@@ -65,8 +65,8 @@ def test_columns_may_stand_in_any_order():
 
 
 def test_the_largest_readings():
-    line = f"{2**256 - 1},{2**32 - 1},10000,10000,{2**64 - 1},true"
-    report = Report(2**256 - 1, 2**32 - 1, 10_000, 10_000, 2**64 - 1, True)
+    line = f"{2**256 - 1},{2**24 - 1},10000,10000,{2**48 - 1},true"
+    report = Report(2**256 - 1, 2**24 - 1, 10_000, 10_000, 2**48 - 1, True)
     assert files.read_readings(f"{HEADER}\n{line}") == [report]
 
 
@@ -89,10 +89,10 @@ WHOLE = "must be a whole number from 0 on"
         ("1,2,3,0x10,5,1", f"load_bps is '0x10', {WHOLE}"),
         (f"{'9' * 79},2,3,4,5,1", f"capacity is '{'9' * 79}', {WHOLE}"),
         (f"{2**256},2,3,4,5,1", f"capacity is {2**256}, must be 0 … {2**256 - 1}"),
-        (f"1,{2**32},3,4,5,1", f"epoch is {2**32}, must be 0 … {2**32 - 1}"),
+        (f"1,{2**24},3,4,5,1", f"epoch is {2**24}, must be 0 … {2**24 - 1}"),
         ("1,2,10001,4,5,1", "uptime_bps is 10001, must be 0 … 10000"),
         ("1,2,3,10001,5,1", "load_bps is 10001, must be 0 … 10000"),
-        (f"1,2,3,4,{2**64},1", f"energy_wh is {2**64}, must be 0 … {2**64 - 1}"),
+        (f"1,2,3,4,{2**48},1", f"energy_wh is {2**48}, must be 0 … {2**48 - 1}"),
         ("1,2,3,4,5,", "curtailed is '', must be true or false, or 1 or 0"),
         ("1,2,3,4,5,2", "curtailed is '2', must be true or false, or 1 or 0"),
         ("3,40,1,1,1,1", "capacity 3, epoch 40 stands in line 2 already"),
