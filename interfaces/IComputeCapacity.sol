@@ -196,6 +196,8 @@ interface IComputeCapacity {
     /// @param until Unix time from which new leases are taken again; not later than now if the
     /// guardian ended the pause.
     event PauseSet(uint256 indexed capacity, uint256 until);
+    /// @notice ERC-4906: the deed's metadata changed otherwise than with time and settlement.
+    event MetadataUpdate(uint256 _tokenId);
 
     /// @dev No capacity has this id.
     error UnknownCapacity(uint256 capacity);

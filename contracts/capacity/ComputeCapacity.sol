@@ -19,6 +19,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     using FixedPointMathLib for uint256;
     using SafeCastLib for uint256;
 
+    bytes4 internal constant ERC4906_ID = 0x49064906;
     uint256 internal constant BPS = 1e4;
     /// @dev Index prices carry 8 decimals (AggregatorV3 convention) and are per accelerator-hour.
     uint256 internal constant INDEX_UNIT = 1e8;
@@ -103,8 +104,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     mapping(uint256 capacity => uint256) public attestationNonce;
 
     modifier onlyDeedOwner(uint256 capacity) {
-        _requireExists(capacity);
-        require(_ownerOf(capacity) == msg.sender, NotDeedOwner(capacity, msg.sender));
+        _requireDeedOwner(capacity);
         _;
     }
 
@@ -272,6 +272,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     /// @inheritdoc IComputeCapacity
     function setPrice(uint256 capacity, uint256 price) external onlyDeedOwner(capacity) {
         _setPrice(capacity, price);
+        emit MetadataUpdate(capacity);
     }
 
     /// @inheritdoc IComputeCapacity
@@ -284,6 +285,7 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         pricingOf[capacity] = pricing;
         _desks[capacity].priced = priced;
         emit PricingSet(capacity, pricing);
+        emit MetadataUpdate(capacity);
     }
 
     /// @inheritdoc IComputeCapacity
@@ -307,12 +309,14 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
         attestationNonce[capacity] = nonce + 1;
         _desks[capacity].attestedUnits = uint16(units); // at most the capacity's own
         emit UnitsAttested(capacity, units, nonce);
+        emit MetadataUpdate(capacity);
     }
 
     /// @inheritdoc IComputeCapacity
     function setOpen(uint256 capacity, bool open) external onlyDeedOwner(capacity) {
         _desks[capacity].open = open;
         emit OpenSet(capacity, open);
+        emit MetadataUpdate(capacity);
     }
 
     /// @inheritdoc IComputeCapacity
@@ -339,6 +343,12 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     function _setPause(uint256 capacity, uint256 untilDay) internal {
         _desks[capacity].pausedUntilDay = untilDay.toUint16();
         emit PauseSet(capacity, untilDay * 1 days);
+        emit MetadataUpdate(capacity);
+    }
+
+    function _requireDeedOwner(uint256 capacity) internal view {
+        _requireExists(capacity);
+        require(_ownerOf(capacity) == msg.sender, NotDeedOwner(capacity, msg.sender));
     }
 
     function _requireGuardian(uint256 capacity) internal view {
@@ -596,6 +606,11 @@ contract ComputeCapacity is IComputeCapacity, ERC721, EIP712 {
     function tokenURI(uint256 capacity) public view override returns (string memory) {
         _requireExists(capacity);
         return RENDERER.deedURI(this, capacity);
+    }
+
+    /// @inheritdoc ERC721
+    function supportsInterface(bytes4 id) public view override returns (bool) {
+        return id == ERC4906_ID || super.supportsInterface(id);
     }
 
     function _domainNameAndVersion() internal pure override returns (string memory, string memory) {

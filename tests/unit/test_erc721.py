@@ -1,4 +1,4 @@
-"""Deeds and leases as tokens: EIP-721 and EIP-165 for both; EIP-4906 and EIP-4907 for leases."""
+"""Deeds and leases as tokens: EIP-721, EIP-165 and EIP-4906 for both; EIP-4907 for leases."""
 
 from __future__ import annotations
 
@@ -154,10 +154,11 @@ def test_an_interface_is_its_functions(bench, interface, functions):
     assert all(selector.hex().lstrip("0") in code for selector in selectors)
 
 
-@pytest.mark.parametrize("interface", [ERC4906, ERC4907])
-def test_only_leases_have_users_and_say_when_they_change(bench, interface):
-    assert supports(bench.lease, interface)
-    assert not supports(bench.capacity, interface)
+def test_both_say_when_they_change_and_only_leases_have_users(bench):
+    assert supports(bench.lease, ERC4906)
+    assert supports(bench.capacity, ERC4906)
+    assert supports(bench.lease, ERC4907)
+    assert not supports(bench.capacity, ERC4907)
 
 
 def test_the_question_costs_less_than_30000_gas(token):
@@ -519,7 +520,31 @@ def test_a_burnt_lease_is_gone(bench, lease_token, holder, stranger):
     assert bench.lease.ownerOf(kept) == holder
 
 
-# ---- EIP-4906: leases say when their metadata changes
+# ---- EIP-4906: both say when their metadata changes
+
+
+def test_deeds_say_that_the_metadata_changed(bench, guardian):
+    deeds, operator = bench.capacity, bench.operator
+    bench.telemetry.setGuardian(guardian, sender=bench.owner)
+    module = bench.project.UtilizationPricing.deploy(deeds, bench.lease, sender=bench.owner)
+    before = deeds.tokenURI(1)
+    for change in (
+        lambda: deeds.setPrice(1, deeds.priceOf(1) + 10**6, sender=operator),
+        lambda: deeds.setPricing(1, module, sender=operator),
+        lambda: deeds.setOpen(1, False, sender=operator),
+        lambda: deeds.pause(1, sender=guardian),
+    ):
+        with isolated(bench.lane):
+            receipt = change()
+            assert [log._tokenId for log in receipt.events.filter(deeds.MetadataUpdate)] == [1]
+            assert deeds.tokenURI(1) != before
+    deeds.pause(1, sender=guardian)
+    receipt = deeds.unpause(1, sender=guardian)
+    assert [log._tokenId for log in receipt.events.filter(deeds.MetadataUpdate)] == [1]
+    bench.attest_units(1, 7)
+    [*_, event] = deeds.MetadataUpdate.range(bench.lane.block_number, bench.lane.block_number + 1)
+    assert event._tokenId == 1
+    assert deeds.tokenURI(1) != before
 
 
 @pytest.fixture
