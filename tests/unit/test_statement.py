@@ -145,7 +145,7 @@ class TestEverythingThatCounts:
     """Forfeited deposits, a lapse with its bounty, gifts, changed legs, a sold company."""
 
     @pytest.fixture
-    def story(self, market, owner, operator):
+    def story(self, market, owner, operator, treasury):
         capacity = market.register("h100-n-virginia", operator)
         splitter = capacity.splitter
         rolling = market.capacity.addTerm(
@@ -155,7 +155,7 @@ class TestEverythingThatCounts:
             self.sign(market, capacity, rolling, units)
         market.usdc.mint(splitter, 777)
         splitter.changeLegs([(owner, 1_111, False)], sender=operator)
-        splitter.transfer(market.tenant, SUPPLY // 7, sender=operator)
+        splitter.transfer(treasury, SUPPLY // 7, sender=operator)
         return capacity
 
     def sign(self, market: Any, capacity: Any, term: int, units: int) -> None:
@@ -168,7 +168,7 @@ class TestEverythingThatCounts:
         market.stablecoin.approve(market.lease, MAX_UINT256, sender=tenant)
         market.lease.lease(request, sender=tenant)
 
-    def test_is_counted_as_the_contracts_count_it(self, market, story, read, lane):
+    def test_is_counted_as_the_contracts_count_it(self, market, story, read, lane, treasury):
         capacity, tenant, splitter = story, market.tenant, story.splitter
         first, second = capacity.id * 10**9 + 1, capacity.id * 10**9 + 2
         lane.mine(at=capacity.origin + 3_600)
@@ -177,9 +177,9 @@ class TestEverythingThatCounts:
         market.lease.lapse(second, sender=market.owner)
         market.usdc.mint(splitter, 333)
         splitter.sync(market.stablecoin, sender=tenant)
-        splitter.claim(tenant, sender=tenant)
+        splitter.claim(treasury, sender=treasury)
         market.settle_day(capacity)
-        for holder in (capacity.operator, tenant):
+        for holder in (capacity.operator, treasury):
             statement = read(holder)
             assert statement.checked
             whats = {e.what for e in statement.entries if e.splitter == splitter.address}
