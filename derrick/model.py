@@ -46,7 +46,6 @@ MAX_PRICE = 2**82
 MAX_RENT = 5 * MAX_PRICE
 MAX_ACTIVE_TERMS = 8
 MAX_TERMS = 255
-MAX_LEASE_EPOCHS = 4_096
 CAUSE_EPOCHS = 10
 """A tenant may leave for cause when the credits of so many epochs sum to half their rent."""
 CAUSE_BPS = CAUSE_EPOCHS * BPS // 2
@@ -1102,7 +1101,9 @@ class Market:
             other.deposit_epochs,
         )
         after = (one.end, one.units) == (other.start, other.units) and lease.fully_funded
-        short = other.end - one.start <= MAX_LEASE_EPOCHS
+        # Two short leases do not become one that their term does not allow, with half their deposit.
+        longest = self.capacities[lease.capacity].terms[lease.term].max_epochs
+        short = other.end - one.start <= longest
         owes = part.has_evicted and part.start >= self.earliest(self.capacities[part.capacity])
         return alike and (beside or (after and short and not owes))
 

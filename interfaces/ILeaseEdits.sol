@@ -45,8 +45,9 @@ interface ILeaseEdits is ILeaseTypes {
 
     /// @notice Merges `part` into `leaseId` and burns it: two leases of one holder, capacity, term, rent
     /// and user, either side by side (same epochs, funding and deposit: the units add up) or one
-    /// after the other (same units; `part` starts where `leaseId` ends, fully funded). Holder or
-    /// approved of both. Accrued credit of both goes into the holder's refund first.
+    /// after the other (same units; `part` starts where `leaseId` ends, fully funded; together they are no
+    /// longer than their term allows). Holder or approved of both. Accrued credit of both goes into
+    /// the holder's refund first.
     /// @dev Not after another lease while `part` still owes its first epoch for having evicted: the
     /// whole would owe an earlier one.
     function merge(uint256 leaseId, uint256 part) external;

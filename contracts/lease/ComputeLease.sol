@@ -87,7 +87,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     /// @inheritdoc IComputeLease
     function lease(LeaseRequest calldata request) external returns (uint256 leaseId) {
         (IComputeCapacity.Offer memory offer, Lease memory signed, uint256 paid) = _draft(request);
-        return _sign(request, offer, signed, paid);
+        return _sign(request, offer, signed, paid, false);
     }
 
     /// @inheritdoc IComputeLease
@@ -101,8 +101,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
             (request, offer.rent, offer.units, victims)
         );
         bool evicted = abi.decode(LibCall.delegateCallContract(EDITS, evict), (bool));
-        leaseId = _sign(request, offer, signed, paid);
-        if (evicted) _setExtraData(leaseId, HAS_EVICTED);
+        return _sign(request, offer, signed, paid, evicted);
     }
 
     /// @inheritdoc IComputeLease
@@ -112,7 +111,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     ) external returns (uint256 leaseId) {
         (IComputeCapacity.Offer memory offer, Lease memory signed, uint256 paid) = _draft(request);
         _permit(offer.stablecoin, permit);
-        return _sign(request, offer, signed, paid);
+        return _sign(request, offer, signed, paid, false);
     }
 
     /// @inheritdoc IComputeLease
@@ -141,7 +140,8 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
         LeaseRequest calldata request,
         IComputeCapacity.Offer memory offer,
         Lease memory signed,
-        uint256 paid
+        uint256 paid,
+        bool evicted
     ) internal returns (uint256 leaseId) {
         // Effect
         uint256 capacity = request.capacity;
@@ -154,6 +154,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
         _moveRent(capacity, signed.start, signed.fundedTo, _rateOf(signed));
         _write(leaseId, signed);
         _mint(request.tenant, leaseId);
+        if (evicted) _setExtraData(leaseId, HAS_EVICTED);
         emit Leased(leaseId, capacity, request.tenant, msg.sender, signed, paid);
 
         // Interaction

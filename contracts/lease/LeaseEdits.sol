@@ -27,7 +27,6 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
     using SafeCastLib for uint256;
     using SafeTransferLib for address;
 
-    uint256 internal constant MAX_LEASE_EPOCHS = 4096;
     /// @dev Of a forfeited deposit, to whoever frees the units of a lease that was not paid on.
     uint256 internal constant BOUNTY_BPS = 100;
     /// @dev What a lease must bid for another's units, of the other's rent.
@@ -342,7 +341,7 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
             bool owes = _getExtraData(part) == HAS_EVICTED && other.start >= earliest;
             require(!owes, NotMergeable(leaseId, part));
             _joinClaims(leaseId, part, other);
-            signed.depositEpochs = _mergedDeposit(capacity, signed, other);
+            signed.depositEpochs = _mergedDeposit(leaseId, signed, part, other);
             signed.end = other.end;
             signed.fundedTo = other.fundedTo;
             if (other.creditedTo > other.start) signed.creditedTo = other.creditedTo;
@@ -380,20 +379,22 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
         bool after_ =
             signed.end == other.start &&
                 signed.fundedTo == signed.end &&
-                signed.units == other.units &&
-                other.end - signed.start <= MAX_LEASE_EPOCHS;
+                signed.units == other.units;
         require(alike && (beside || after_), NotMergeable(leaseId, part));
     }
 
     /// @dev What is held stays what it is. Where all is paid, the deposit of the whole is its parts',
-    /// at most what the term asks: parts cannot be cut so small that they have none.
+    /// at most what the term asks: parts cannot be cut so small that they have none. The whole is no
+    /// longer than the term allows: two short leases do not become one with half of their deposit.
     function _mergedDeposit(
-        uint256 capacity,
+        uint256 leaseId,
         Lease memory signed,
+        uint256 part,
         Lease memory other
     ) internal view returns (uint16) {
+        (IComputeCapacity.Term memory term, ) = CAPACITY.termOf(_capacityOf(leaseId), signed.term);
+        require(other.end - signed.start <= term.maxEpochs, NotMergeable(leaseId, part));
         if (other.held() != 0) return other.depositEpochs;
-        (IComputeCapacity.Term memory term, ) = CAPACITY.termOf(capacity, signed.term);
         uint256 sum = uint256(signed.depositEpochs) + other.depositEpochs;
         return uint16(sum.min(term.depositEpochs));
     }

@@ -475,3 +475,78 @@ def test_a_service_kind_that_does_not_exist_is_refused(bench):
     with reverts_without_data():
         register(bench, service_kind=3)
     assert bench.capacity.nextCapacity() == 2
+
+
+# ---- a tenant who merges
+
+SHORT = 2
+"""Three epochs at most, all prepaid."""
+
+
+def test_short_leases_are_not_merged_out_of_their_deposits(bench, funded, engine):
+    """All of three epochs is forfeited; of six, as one lease, only half would be."""
+    bench.capacity.addTerm(1, Term(1, 3, 10_000, 0, 3), sender=bench.operator)
+    request = bench.request(funded, term=SHORT, start=2, end=5)
+    leases = [
+        engine.send("lease", each, sender=funded).event("Leased").lease
+        for each in (request, request._replace(start=5, end=8))
+    ]
+    with reverts_with(bench.lease.NotMergeable, lease=leases[0], part=leases[1]):
+        engine.send("merge", *leases, sender=funded)
+    # One that its term allows is merged back from its parts.
+    part = engine.send("splitAt", leases[0], 4, sender=funded).event("LeaseSplit").part
+    engine.send("merge", leases[0], part, sender=funded)
+    assert tuple(bench.lease.terminationOf(leases[0])) == (2, 0, 0, 3)
+
+
+# ---- a hostile coin, which the registry would not admit
+
+
+@pytest.fixture
+def coin(bench, project, owner):
+    """A capacity, number 2, that settles in a coin which calls back; it leases for itself."""
+    coin = project.ReenteringCoin.deploy(sender=owner)
+    bench.stablecoins.setStablecoin(coin, True, sender=owner)
+    terms = [Term(1, 365, 10_000, 0, 0), Term(1, 365, 5_000, 0, 0, True)]
+    register(bench, terms, stablecoin=coin.address, payee=coin.address)
+    coin.mint(coin, 10**15, sender=owner)
+    approve = coin.approve.encode_input(bench.lease, MAX_UINT256)
+    coin.run(coin, approve, sender=owner)
+    return coin
+
+
+def test_an_evictor_cannot_leave_before_he_has_paid(bench, owner, coin):
+    """In the middle of his own payment he already owes the first epoch."""
+    lease, first = bench.lease, 2 * LEASES_PER_CAPACITY + 1
+    victim = bench.request(coin, capacity=2, term=1, units=100)
+    coin.run(lease, lease.lease.encode_input(victim), sender=owner)
+    coin.arm(lease, lease.terminate.encode_input(first + 1), sender=owner)
+    request = bench.request(coin, capacity=2, units=100)
+    coin.run(lease, lease.leaseEvicting.encode_input(request, [first]), sender=owner)
+    assert coin.passed()
+    assert lease.hasEvicted(first + 1)
+    signed = lease.leaseOf(first + 1)
+    assert (signed.start, signed.end, signed.fundedTo) == (2, 3, 3)
+    # What came back is what the victim had paid, half of the price.
+    assert lease.refundOf(coin, coin) == 100 * PRICE // 2
+
+
+@pytest.mark.parametrize("payment", ["release", "claimCredit", "withdrawRefund"])
+def test_nothing_is_paid_twice_in_one_call(bench, owner, coin, payment):
+    lease, first = bench.lease, 2 * LEASES_PER_CAPACITY + 1
+    request = bench.request(coin, capacity=2, start=0, end=4)
+    coin.run(lease, lease.lease.encode_input(request), sender=owner)
+    coin.run(lease, lease.topUp.encode_input(first, 3), sender=owner)
+    bench.settle(0, 9_950, capacity=2)
+    coin.run(lease, lease.terminate.encode_input(first), sender=owner)
+    calls = {
+        "release": (lease.release.encode_input(2), 9 * PRICE),
+        "claimCredit": (lease.claimCredit.encode_input(first, owner), PRICE),
+        "withdrawRefund": (lease.withdrawRefund.encode_input(coin, owner), 20 * PRICE),
+    }
+    data, due = calls[payment]
+    coin.arm(lease, data, sender=owner)
+    held = coin.balanceOf(lease)
+    coin.run(lease, data, sender=owner)
+    assert coin.passed()
+    assert held - coin.balanceOf(lease) == due

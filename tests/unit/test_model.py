@@ -626,6 +626,18 @@ def test_a_lease_that_evicted_pays_its_first_epoch(market: Market) -> None:
     assert (lease.has_evicted, ended, market.termination_of(lease.id).end) == (False, [], 9)
 
 
+def test_a_merger_makes_nothing_that_could_not_be_signed(market: Market) -> None:
+    capacity = market.capacities[1]
+    capacity.terms.append(Term(1, 3, BPS))
+    number = len(capacity.terms) - 1
+    one, two = (sign(market, start=start, end=start + 2, term=number) for start in (1, 3))
+    alike = {"lease": one.id, "part": two.id}
+    refused(lambda: market.merge(ALICE, one.id, two.id), "NotMergeable", **alike)
+    three = sign(market, start=5, end=6, term=number)
+    market.merge(ALICE, two.id, three.id)
+    assert (two.start, two.end, two.deposit_epochs) == (3, 6, 3)
+
+
 def test_a_merger_does_not_pay_what_an_evictor_owes(market: Market) -> None:
     sign(market, term=SPOT, units=10, start=3, end=9)
     before = sign(market, term=ON_DEMAND, units=10, start=2, end=3)
