@@ -7,8 +7,8 @@ MAKEFLAGS += --no-print-directory
 # Every tool below comes from .venv and node_modules of this folder.
 RUN := source ./env.sh &&
 PIP := .venv/bin/python -m pip --disable-pip-version-check
-SOLIDITY := '{contracts,interfaces}/**/*.sol'
-PYTHON_SOURCES := derrick scripts tests
+SOLIDITY := '{contracts,interfaces,tests}/**/*.sol'
+PYTHON_SOURCES := derrick scripts tests tools/proof
 # One node and one process per core; a file's tests stay together.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
@@ -46,6 +46,18 @@ demo: compile ## a whole market on a local chain, with a report in out/demo
 test: compile ## unit and property tests on a local chain
 	@$(RUN) pytest $(PYTEST_ARGS)
 
+proof: setup .venv-proof/installed ## prove the calendar for all inputs, and that the proofs can fail
+	@$(RUN) python tools/proof/prove.py
+
+# The symbolic executor has needs of its own, so it has an environment of its own.
+.venv-proof/installed: tools/proof/requirements.txt
+	@python="$$(tools/check.sh)" && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make proof needs Python 3.11 or 3.12: make proof PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@rm -rf .venv-proof && echo "Installing what proves ..." && "$$(tools/check.sh)" -m venv .venv-proof
+	@.venv-proof/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+	  --no-deps --only-binary :all: -r $<
+	@touch $@
+
 gas: compile ## measure the gas of each operation into docs/gas.md and out/gas.json
 	@$(RUN) ape run gas
 
@@ -67,9 +79,11 @@ format: setup ## put Python and Solidity into the project's format
 lock: ## resolve requirements.in and package.json anew; needs uv
 	uv pip compile requirements.in --quiet --universal --python-version 3.10 --fork-strategy fewest \
 	  --generate-hashes --custom-compile-command "make lock" -o requirements.txt
+	uv pip compile tools/proof/requirements.in --quiet --universal --python-version 3.11 \
+	  --generate-hashes --custom-compile-command "make lock" -o tools/proof/requirements.txt
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true
 
 clean: ## remove everything that the commands above made
-	rm -rf .venv node_modules .build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-proof node_modules .build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup compile demo test gas gas-check lint format lock clean
+.PHONY: help setup compile demo test proof gas gas-check lint format lock clean

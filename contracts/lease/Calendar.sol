@@ -2,14 +2,13 @@
 pragma solidity ^0.8.24;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {LibBit} from "solady/utils/LibBit.sol";
 import {ILeaseTypes} from "interfaces/ILeaseTypes.sol";
 
 /// @title Units in use per epoch, sixteen epochs to a storage word
 /// @notice Lane `i` (16 bits) of word `w` holds the units leased in epoch `16 w + i`. A range of
 /// epochs is checked, changed or read a whole word at a time.
-/// @dev No lane ever exceeds 0x7fff, so its top bit is free: adding `0x7fff − limit` to a lane sets
-/// that bit exactly if the lane exceeds `limit`, and can never carry into the next lane.
+/// @dev No lane ever exceeds 0x7fff, so its top bit is free: adding `units + 0x7fff − limit` to a lane
+/// sets that bit exactly if `units` more would exceed `limit`, and can never carry into the next lane.
 library Calendar {
     /// @notice The most that `limit` can be.
     uint256 internal constant MAX_UNITS = 0x7fff;
@@ -24,6 +23,9 @@ library Calendar {
     /// @dev Every other lane, so that the ones between give room to sums.
     uint256 internal constant EVEN_LANES =
         0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
+    /// @dev The same for sums of two lanes.
+    uint256 internal constant EVEN_PAIRS =
+        0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
 
     /// @notice Adds `units` in every epoch of [from, to). Reverts if any would exceed `limit`.
     /// @dev Needs from < to and units ≤ limit ≤ MAX_UNITS; the caller checks. Lanes outside the range
@@ -35,18 +37,18 @@ library Calendar {
         uint256 units,
         uint256 limit
     ) internal {
-        uint256 headroom = (MAX_UNITS - limit) * ONES;
-        uint256 added = units * ONES;
+        uint256 added = _inAll(units);
+        uint256 tested = _inAll(units + MAX_UNITS - limit);
         uint256 last = (to - 1) / LANES;
         for (uint256 word = from / LANES; word <= last; ++word) {
             uint256 mask = maskOf(word, from, to);
-            uint256 lanes = self[word] + (added & mask);
-            // A lane is at most 0x7fff and units at most the limit: no sum reaches 0xffff.
-            if ((lanes + headroom) & TOP_BITS & mask != 0) {
+            uint256 lanes = self[word];
+            // Both are at most 0x7fff in each lane, as units are at most the limit.
+            if ((lanes + (tested & mask)) & TOP_BITS != 0) {
                 uint256 used = _peakBefore(self, from, to, word * LANES, units);
                 revert ILeaseTypes.NotEnoughUnits(units, used < limit ? limit - used : 0);
             }
-            self[word] = lanes;
+            self[word] = lanes + (added & mask);
         }
     }
 
@@ -59,7 +61,7 @@ library Calendar {
         uint256 units
     ) internal {
         if (from >= to) return;
-        uint256 removed = units * ONES;
+        uint256 removed = _inAll(units);
         uint256 last = (to - 1) / LANES;
         for (uint256 word = from / LANES; word <= last; ++word) {
             self[word] -= removed & maskOf(word, from, to);
@@ -83,12 +85,14 @@ library Calendar {
         mapping(uint256 word => uint256 lanes) storage self,
         uint256 from,
         uint256 to
-    ) internal view returns (uint256) {
+    ) internal view returns (uint256 epoch) {
         if (from >= to) return to;
         uint256 last = (to - 1) / LANES;
         for (uint256 word = from / LANES; word <= last; ++word) {
             uint256 lanes = self[word] & maskOf(word, from, to);
-            if (lanes != 0) return word * LANES + LibBit.ffs(lanes) / LANE_BITS;
+            if (lanes == 0) continue;
+            for (epoch = word * LANES; lanes & LANE_MASK == 0; ++epoch) lanes >>= LANE_BITS;
+            return epoch;
         }
         return to;
     }
@@ -103,8 +107,8 @@ library Calendar {
     }
 
     /// @notice The most units in use in any epoch of [from, to), and the sum over all of them.
-    /// @dev Lane by lane in parallel, then over the sixteen lanes. Sums of pairs of lanes grow by less
-    /// than 2^16 a word in 32 bits: exact for 65,536 words, over a million epochs.
+    /// @dev Lane by lane in parallel, then over the sixteen lanes by halves. Sums of pairs of lanes
+    /// grow by less than 2^16 a word in 32 bits: exact for 65,536 words, over a million epochs.
     function occupancy(
         mapping(uint256 word => uint256 lanes) storage self,
         uint256 from,
@@ -116,16 +120,33 @@ library Calendar {
         uint256 last = (to - 1) / LANES;
         for (uint256 word = from / LANES; word <= last; ++word) {
             uint256 lanes = self[word] & maskOf(word, from, to);
-            // The top bit survives where the peak so far is not below the lane.
-            uint256 kept = ((((peaks | TOP_BITS) - lanes) & TOP_BITS) >> 15) * LANE_MASK;
-            peaks = (peaks & kept) | (lanes & ~kept);
+            peaks = _higher(peaks, lanes);
             sums += (lanes & EVEN_LANES) + ((lanes >> LANE_BITS) & EVEN_LANES);
         }
-        for (; peaks != 0; peaks >>= LANE_BITS) {
-            most = FixedPointMathLib.max(most, peaks & LANE_MASK);
+        for (uint256 half = 8 * LANE_BITS; half >= LANE_BITS; half /= 2) {
+            peaks = _higher(peaks, peaks >> half);
         }
-        for (; sums != 0; sums >>= 2 * LANE_BITS) {
-            sum += sums & type(uint32).max;
+        most = peaks & LANE_MASK;
+        // Four sums of at most 2^33 have 64 bits each, so that none reaches the next.
+        sums = (sums & EVEN_PAIRS) + ((sums >> (2 * LANE_BITS)) & EVEN_PAIRS);
+        sums += sums >> (8 * LANE_BITS);
+        sum = (sums + (sums >> (4 * LANE_BITS))) & type(uint64).max;
+    }
+
+    /// @dev A number of at most 16 bits in every lane.
+    function _inAll(uint256 units) private pure returns (uint256) {
+        unchecked {
+            return units * ONES;
+        }
+    }
+
+    /// @dev The higher of two lanes, sixteen times: the top bit survives where `a` is not below `b`,
+    /// and becomes a mask of the fifteen bits below it.
+    function _higher(uint256 a, uint256 b) private pure returns (uint256) {
+        unchecked {
+            uint256 kept = ((a | TOP_BITS) - b) & TOP_BITS;
+            kept -= kept >> 15;
+            return b ^ ((a ^ b) & kept);
         }
     }
 

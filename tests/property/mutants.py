@@ -71,8 +71,8 @@ MUTANTS = (
     _mutant(
         "the calendar is not checked",
         CALENDAR,
-        "& TOP_BITS & mask != 0)",
-        "& TOP_BITS & mask != 0 && !MUTANT)",
+        "& mask)) & TOP_BITS != 0)",
+        "& mask)) & TOP_BITS != 0 && !MUTANT)",
         1,
     ),
     _mutant(
