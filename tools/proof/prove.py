@@ -17,6 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -162,10 +163,22 @@ def build(changed: dict[str, str]) -> None:
 
 def prove(pattern: str) -> dict[str, str]:
     """What became of each property of this name: a word of `VERDICTS`."""
+    with TemporaryDirectory() as scratch:
+        text = re.sub(r"\x1b\[[0-9;]*m", "", run_halmos(pattern, scratch))
+    found = {name: VERDICTS.get(word, word) for word, name in ANSWER.findall(text)}
+    # With loops left out, or nothing found at all, nothing is proved.
+    if not found or "not been fully explored" in text:
+        raise SystemExit(f"make proof: halmos did not finish\n{text[-4_000:]}")
+    return found
+
+
+def run_halmos(pattern: str, scratch: str) -> str:
+    """All that it prints. Its queries and their answers stay behind in `scratch`."""
     environment = {
         **os.environ,
         "PATH": f"{TOOLS}:{BIN}:{os.environ['PATH']}",
         "HOME": str(OUT),  # it keeps a folder of solvers there
+        "TMPDIR": scratch,
     }
     halmos = subprocess.Popen(
         [
@@ -187,12 +200,7 @@ def prove(pattern: str) -> dict[str, str]:
     except subprocess.TimeoutExpired:
         os.killpg(halmos.pid, signal.SIGKILL)  # the solvers that it started, too
         raise SystemExit(f"make proof: {pattern} takes over {LONGEST} s") from None
-    text = re.sub(r"\x1b\[[0-9;]*m", "", output)
-    found = {name: VERDICTS.get(word, word) for word, name in ANSWER.findall(text)}
-    # With loops left out, or nothing found at all, nothing is proved.
-    if not found or "not been fully explored" in text:
-        raise SystemExit(f"make proof: halmos did not finish\n{text[-4_000:]}")
-    return found
+    return output
 
 
 if __name__ == "__main__":
