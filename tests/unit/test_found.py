@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from derrick.access import AccessDenied, Challenge, UsedNonces
@@ -191,3 +193,30 @@ def test_a_number_beyond_all_bounds_is_no_denial_but_a_crash(field):
     with pytest.raises(OverflowError):
         Challenge.of(data)
     assert not issubclass(OverflowError, AccessDenied)
+
+
+# ---- an operator without tenants
+
+
+def test_whoever_settles_an_idle_epoch_first_spoils_the_record(service, tenant, stranger):
+    """Nobody need report what nobody leases; yet it counts as an epoch in which nothing ran."""
+    service.sign(tenant, end=1)
+    service.settle(0)
+    assert service.engine.read("performanceOf", service.id).meanUptime == 10_000 << 10
+    # The set's other capacities are reported; this one is idle, and may be passed.
+    other = replace(service.report(1), capacity=service.id + 1)
+    service.post(other)
+    service.go_to(service.reveal_ends(1))
+    service.engine.send("settleMissing", service.id, sender=stranger)
+    assert service.engine.read("unitsLeasedAt", service.id, 1) == 0
+    assert service.engine.read("performanceOf", service.id).meanUptime == (10_000 << 10) * 29 // 30
+
+
+def test_machines_that_nobody_leases_bar_new_leases_by_standing_still(service, tenant):
+    service.sign(tenant, end=1)
+    service.settle(0)
+    off = service.report(1, 0)
+    service.show("settle", off, service.post(off))
+    assert service.penalty(1) == (0, 0, 0)
+    with reverts_with(service.bench.lease.InPenalty, capacity=service.id):
+        service.sign(tenant, start=10, end=11)
