@@ -136,7 +136,7 @@ class Challenge:
                 issued_at=int(message["issuedAt"]),
                 expires_at=int(message["expiresAt"]),
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise AccessDenied(f"not a challenge: {error!r}") from None
 
     def message(self) -> SignableMessage:
@@ -193,7 +193,7 @@ class Gate:
         self.max_block_age = max_block_age
         self.chain_id = int(rpc.request("eth_chainId"), 16)
         self._secret = secret or secrets.token_bytes(32)
-        self._used = used or UsedNonces()
+        self._used = UsedNonces() if used is None else used
         self._clock = clock
 
     def issue_challenge(self, lease: int, user: str, ttl: int = 300) -> Challenge:
@@ -325,7 +325,11 @@ class Gate:
         return self._ask("eth_call", message, block.tag)
 
     def _ask(self, method: str, *params: Any) -> bytes:
-        return bytes.fromhex(str(self._raw(method, *params)).removeprefix("0x"))
+        answer = str(self._raw(method, *params))
+        try:
+            return bytes.fromhex(answer.removeprefix("0x"))
+        except ValueError:
+            raise AccessDenied(f"the chain answers {answer!r} to {method}") from None
 
     def _raw(self, method: str, *params: Any) -> Any:
         """Whoever cannot be checked is not let in."""
@@ -348,7 +352,10 @@ class UsedNonces:
             return nonce in self._expiries
 
     def add(self, nonce: bytes, expires_at: int, now: int) -> bool:
-        """Use it up. False where it was already, also by another thread a moment ago."""
+        """Use it up. False where it was already, also by another thread a moment ago; and once it
+        has expired, when nobody remembers whether it was."""
+        if expires_at <= now:
+            return False
         with self._lock:
             self._expiries = {key: end for key, end in self._expiries.items() if end > now}
             if nonce in self._expiries:

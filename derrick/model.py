@@ -989,6 +989,8 @@ class Market:
         if new.rent < least:
             raise Refused("BidTooLow", victim=victim_id, rent=new.rent, min=least)
         common = range(max(new.start, victim.start), min(new.end, victim.end))
+        if capacity.excess(0, common) > 0:
+            return None
         taken = min(max(0, capacity.excess(new.units, common)), victim.units)
         stop = max(victim.start, min(new.start, victim.funded_to))
         if not taken or stop >= victim.end:
@@ -1101,7 +1103,7 @@ class Market:
             other.deposit_epochs,
         )
         after = (one.end, one.units) == (other.start, other.units) and lease.fully_funded
-        # Two short leases do not become one that their term does not allow, with half their deposit.
+        # Two short leases do not become one that their term does not allow.
         longest = self.capacities[lease.capacity].terms[lease.term].max_epochs
         short = other.end - one.start <= longest
         owes = part.has_evicted and part.start >= self.earliest(self.capacities[part.capacity])
@@ -1195,14 +1197,15 @@ class Market:
             return
         window = self._window_for(reports[0])
         first = {"setId": window.set_id, "window": window.window}
+        leaves = self._shown_leaves(window)
+        if not proved or not set(leaves).issuperset(reports):
+            raise Refused("NotAllInRoot", **first)
         for index, report in enumerate(reports):
             each = self._window_for(report)
             other = {"setId": each.set_id, "window": each.window}
             if other != first:
                 raise Refused("OtherWindow", index=index, **other)
-        leaves = self._shown_leaves(window)
-        if not proved or not set(leaves).issuperset(reports):
-            raise Refused("NotAllInRoot", **first)
+            self._check_reading(report)
         for report in reports:
             capacity = self.capacities[report.capacity]
             if report.epoch == capacity.next_epoch:
@@ -1212,7 +1215,6 @@ class Market:
 
     def _window_for(self, report: Report) -> WindowModel:
         """The window that a report is of."""
-        self._check_reading(report)
         capacity, epoch = self.capacity(report.capacity), report.epoch
         if epoch >= capacity.lifetime:
             raise Refused("BadRange", start=epoch, end=epoch + 1, lifetime=capacity.lifetime)

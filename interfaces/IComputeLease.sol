@@ -136,7 +136,8 @@ interface IComputeLease is ILeaseEdits, ILeaseSettlement {
     /// @notice What `withdrawRefund` would pay now.
     function refundOf(address stablecoin, address account) external view returns (uint256);
 
-    /// @notice Whether the lease took units from spot leases: it owes at least its first epoch.
+    /// @notice Whether the lease took units from spot leases: it owes at least its first epoch. No event
+    /// of its own says so: in one call, `LeaseEnded` of those evicted come before `Leased`.
     function hasEvicted(uint256 leaseId) external view returns (bool);
 
     /// @notice Net rent ever earned by the payee of a capacity, released or not, forfeited deposits
@@ -157,7 +158,7 @@ interface IComputeLease is ILeaseEdits, ILeaseSettlement {
         uint256 capacity
     ) external view returns (uint256 leases, uint256 paidIn, uint256 creditsPaid);
 
-    /// @notice Whether a report of an epoch still open is kept.
+    /// @notice Whether a report of an epoch was kept for its turn. It stays so once that is settled.
     function isRecorded(uint256 capacity, uint256 epoch) external view returns (bool);
 
     /// @notice No epoch from this one on is leased: where the last lease ever signed ends, or lower if

@@ -124,6 +124,24 @@ interface IServiceBond {
     event Collected(uint256 indexed capacity, uint256 indexed leg, uint256 amount, bool toPool);
 
     /// @param capacity The capacity.
+    /// @param leg A leg of its splitter.
+    /// @param known Whether `join` and `releaseStake` collect from it from now on.
+    event KnownLegSet(uint256 indexed capacity, uint256 indexed leg, bool known);
+
+    /// @param capacity The capacity.
+    /// @param leg The leg of its splitter that paid.
+    /// @param token Another token than the stablecoin.
+    /// @param receiver Whom the deed's owner named.
+    /// @param amount Base units that the splitter says it paid.
+    event PassedOn(
+        uint256 indexed capacity,
+        uint256 indexed leg,
+        address indexed token,
+        address receiver,
+        uint256 amount
+    );
+
+    /// @param capacity The capacity.
     /// @param epoch The epoch in penalty.
     /// @param number The reserve's number.
     /// @param wanted Base units asked for.
@@ -217,8 +235,10 @@ interface IServiceBond {
     error NotReserved(uint256 capacity, uint256 epoch);
     /// @dev The payee does not answer as this capacity's splitter.
     error NotSplitter(uint256 capacity, address payee);
-    /// @dev A splitter has at most 8 legs, counted from 0.
+    /// @dev Legs of a splitter are counted from 0; those from 256 on are out of reach.
     error UnknownLeg(uint256 leg);
+    /// @dev The token is the one that stakers are paid in: see `collect`.
+    error StakersToken(uint256 capacity, address token);
 
     /// @notice Binds the lease engine, once and for good. Deployer only.
     /// @param newEngine It must name the same deeds, and this bond.
@@ -299,8 +319,8 @@ interface IServiceBond {
     /// have cooled no longer stay to earn at no risk. Moves no token but rewards that come in.
     /// @dev From `releaseAt` on, once all epochs below the cooling's (or below `leasedTo`, if less)
     /// are settled and past their penalties; and until `RELEASE_WINDOW` after the later of
-    /// `releaseAt` and those penalties' deadline. Then the cooling has lapsed. Collects first, like
-    /// `join`.
+    /// `releaseAt` and the penalties' deadline of the last epoch below the cooling's, leased or not.
+    /// Then the cooling has lapsed. Collects first, like `join`.
     /// @return amount Base units, rounded down.
     function releaseStake(uint256 capacity, address account) external returns (uint256 amount);
 
@@ -322,13 +342,25 @@ interface IServiceBond {
     /// @return amount Base units; 0 if there is nothing.
     function claim(uint256 capacity, address receiver) external returns (uint256 amount);
 
-    /// @notice Has the capacity's splitter pay a leg whose recipient is this bond. Anyone. What comes
-    /// belongs to the pool; without shares in it, to the operator's part.
+    /// @notice Has the capacity's splitter pay what it owes, in the stablecoin, to a leg whose recipient
+    /// is this bond. Anyone. What comes belongs to the pool; without shares in it, to the operator's
+    /// part. Other tokens stay where they are: see `passOn`.
     /// @dev Once it has worked, the leg is known, and `join` and `releaseStake` collect from it first,
-    /// with at most 400,000 gas. Reverts with `NotSplitter` if the payee is none, or with what the
-    /// splitter says. Only what really came counts.
+    /// with at most 400,000 gas. Eight legs can be known, as many as a splitter has at a time; one
+    /// that has ended and has nothing left to pay is forgotten. Reverts with `NotSplitter` if the
+    /// payee is none, or with what the splitter says. Only what really came counts.
     /// @return amount Base units.
     function collect(uint256 capacity, uint256 leg) external returns (uint256 amount);
+
+    /// @notice Has the capacity's splitter pay what it owes to this bond's leg in another token than the
+    /// stablecoin to `receiver`. Deed owner only: stakers are paid in the stablecoin alone.
+    /// @return amount Base units of the token that the splitter says it paid.
+    function passOn(
+        uint256 capacity,
+        uint256 leg,
+        address token,
+        address receiver
+    ) external returns (uint256 amount);
 
     // ------------------------------------------------------------------ views
 

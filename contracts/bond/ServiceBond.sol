@@ -8,6 +8,7 @@ import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IBondEngine} from "interfaces/IBondEngine.sol";
 import {IComputeCapacity} from "interfaces/IComputeCapacity.sol";
+import {IRevenueSplitter} from "interfaces/IRevenueSplitter.sol";
 import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {StakePool} from "./StakePool.sol";
 
@@ -235,6 +236,24 @@ contract ServiceBond is StakePool {
 
         // Interaction
         _payOut(capacity, receiver, amount);
+    }
+
+    /// @inheritdoc IServiceBond
+    function passOn(
+        uint256 capacity,
+        uint256 leg,
+        address token,
+        address receiver
+    ) external onlyDeedOwner(capacity) nonReentrant returns (uint256 amount) {
+        // Check
+        (address payee, address stablecoin) = CAPACITY.payeeOf(capacity);
+        require(token != stablecoin, StakersToken(capacity, token));
+        require(receiver != address(0) && receiver != address(this), BadReceiver(receiver));
+        _requireSplitter(capacity, payee);
+
+        // Interaction: the splitter pays the receiver, nothing comes here.
+        amount = IRevenueSplitter(payee).claimLegToken(token, leg, receiver);
+        emit PassedOn(capacity, leg, token, receiver, amount);
     }
 
     function _ownRequest(uint256 capacity) internal view returns (uint256 exitableAt) {

@@ -38,7 +38,10 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
     /// @dev A pool ends when its price falls below a new pool's by this. So shares stay below
     /// (assets + 1) × VIRTUAL × DEPLETED < 2^151, however often the pool is slashed and refilled.
     uint256 internal constant DEPLETED = 1e8;
-    uint256 internal constant MAX_LEGS = 8;
+    /// @dev As many as a splitter has at a time. Their indices are never used again, so they can be
+    /// higher; there is room for so many.
+    uint256 internal constant MAX_KNOWN_LEGS = 8;
+    uint256 internal constant LEG_INDICES = 256;
     /// @dev Several times what a splitter needs with the real FiatToken. What a hostile payee can burn.
     uint256 internal constant COLLECT_GAS = 400_000;
     uint256 internal constant SHARE_BITS = 152;
@@ -241,7 +244,8 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
         Cooling memory cooling = _coolingOf(capacity, account);
         uint256 releaseAt = cooling.releaseAt;
         require(block.timestamp >= releaseAt, StillCooling(capacity, releaseAt));
-        uint256 lapsedAt = releaseAt.max(_requireOver(capacity, cooling.epoch)) + RELEASE_WINDOW;
+        _requireOver(capacity, cooling.epoch);
+        uint256 lapsedAt = _lapsedAt(capacity, releaseAt, cooling.epoch);
         require(block.timestamp < lapsedAt, UnstakeLapsed(capacity, lapsedAt));
 
         // Interaction first: who leaves takes along what was earned so far.
@@ -264,6 +268,16 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
         emit StakeReleased(capacity, account, cooling.shares, amount);
     }
 
+    /// @dev By the cooling's own epoch, whatever is leased: nobody can move it once shares cool.
+    function _lapsedAt(
+        uint256 capacity,
+        uint256 releaseAt,
+        uint256 epoch
+    ) internal view returns (uint256) {
+        uint256 over = epoch == 0 ? 0 : _engine().penaltyDeadlineOf(capacity, epoch - 1);
+        return releaseAt.max(over) + RELEASE_WINDOW;
+    }
+
     // ------------------------------------------------------------------ rewards
 
     /// @inheritdoc IServiceBond
@@ -272,7 +286,7 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
         uint256 leg
     ) external nonReadReentrant returns (uint256 amount) {
         // Check
-        require(leg < MAX_LEGS, UnknownLeg(leg));
+        require(leg < LEG_INDICES, UnknownLeg(leg));
         (address payee, address stablecoin) = CAPACITY.payeeOf(capacity);
         _requireSplitter(capacity, payee);
 
@@ -280,8 +294,18 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
         amount = _claimLeg(payee, stablecoin, leg);
 
         // Effect
-        _knownLegs[capacity] |= 1 << leg;
+        bool ended = amount == 0 && IRevenueSplitter(payee).legOf(leg).bps == 0;
+        _setKnown(capacity, leg, !ended);
         return _credit(capacity, leg, amount);
+    }
+
+    /// @dev One that has ended and is paid makes room for another.
+    function _setKnown(uint256 capacity, uint256 leg, bool known) internal {
+        uint256 legs = _knownLegs[capacity];
+        bool changes = ((legs >> leg) & 1 != 0) != known;
+        if (!changes || (known && legs.popCount() == MAX_KNOWN_LEGS)) return;
+        _knownLegs[capacity] = legs ^ (1 << leg);
+        emit KnownLegSet(capacity, leg, known);
     }
 
     /// @dev Nobody can make it fail by giving little gas: what then is left is too little to go on.
@@ -316,7 +340,9 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
         uint256 leg
     ) internal nonReentrant returns (uint256 came) {
         uint256 before = IERC20(stablecoin).balanceOf(address(this));
-        payee.callContract(abi.encodeCall(IRevenueSplitter.claimLeg, (leg, address(this))));
+        payee.callContract(
+            abi.encodeCall(IRevenueSplitter.claimLegToken, (stablecoin, leg, address(this)))
+        );
         return IERC20(stablecoin).balanceOf(address(this)).zeroFloorSub(before);
     }
 
@@ -331,7 +357,7 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
             0,
             COLLECT_GAS,
             0,
-            abi.encodeCall(IRevenueSplitter.claimLeg, (leg, address(this)))
+            abi.encodeCall(IRevenueSplitter.claimLegToken, (stablecoin, leg, address(this)))
         );
         return IERC20(stablecoin).balanceOf(address(this)).zeroFloorSub(before);
     }
@@ -439,17 +465,13 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
 
     /// @dev All epochs below `epoch` are settled, and no penalty can be added for any of them. Those
     /// from `leasedTo` on are not leased, and never will be, having begun.
-    /// @return deadline Since when no penalty can be added; 0 if no epoch matters.
-    function _requireOver(
-        uint256 capacity,
-        uint256 epoch
-    ) internal view returns (uint256 deadline) {
+    function _requireOver(uint256 capacity, uint256 epoch) internal view {
         IBondEngine bound = _engine();
         epoch = epoch.min(bound.leasedTo(capacity));
-        if (epoch == 0) return 0;
+        if (epoch == 0) return;
         (uint256 settled, ) = bound.settledTo(capacity);
         require(settled >= epoch, NotSettled(capacity, settled, epoch));
-        deadline = bound.penaltyDeadlineOf(capacity, epoch - 1);
+        uint256 deadline = bound.penaltyDeadlineOf(capacity, epoch - 1);
         require(block.timestamp >= deadline, PenaltyPossible(capacity, epoch - 1, deadline));
     }
 

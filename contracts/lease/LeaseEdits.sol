@@ -139,7 +139,9 @@ contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
 
         uint256 from = request.start.max(signed.start);
         uint256 used = _calendars[capacity].peak(from, request.end.min(signed.end));
-        if (used == 0) return false; // no epoch in common, or nothing left to take there
+        // No epoch in common, nothing left to take there; or more than is attested since then, where
+        // nobody is let in.
+        if (used == 0 || used > limit) return false;
         uint256 taken = (used + request.units).zeroFloorSub(limit).min(signed.units);
         // What is paid before the new lease starts stays; what is not paid was never sure.
         uint256 stop = request.start.min(signed.fundedTo).max(signed.start);

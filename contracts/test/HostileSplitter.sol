@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {IRevenueSplitter} from "interfaces/IRevenueSplitter.sol";
 
 /// @title A payee that is a splitter in name only
 /// @notice Pays a leg what it is told to, or does its worst. Anyone may make it act as an account.
@@ -71,7 +72,12 @@ contract HostileSplitter {
         }
     }
 
-    function claimLeg(uint256, address to) external returns (uint256 amount) {
+    /// @notice No leg ever ends.
+    function legOf(uint256) external view returns (IRevenueSplitter.Leg memory) {
+        return IRevenueSplitter.Leg({recipient: msg.sender, bps: 1, isFixed: true});
+    }
+
+    function claimLegToken(address, uint256, address to) external returns (uint256 amount) {
         require(mood != Mood.REVERTS, Broken());
         if (mood == Mood.BURNS) {
             assembly {

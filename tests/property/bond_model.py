@@ -353,8 +353,7 @@ class BondModel:
             return "StillCooling"
         if reason := self.not_over(found.epoch, now):
             return reason
-        epoch = min(found.epoch, self.leased_to)
-        since = max(found.release_at, self.deadline_of(epoch - 1) if epoch else 0)
+        since = max(found.release_at, self.deadline_of(found.epoch - 1) if found.epoch else 0)
         return "UnstakeLapsed" if now >= since + RELEASE_WINDOW else None
 
     def release(self, account: str) -> int:

@@ -562,3 +562,47 @@ def test_a_gate_needs_a_name_and_a_good_secret(bench):
         gate_of(bench, audience="")
     with pytest.raises(ValueError, match="secret"):
         gate_of(bench, secret=b"short")
+
+
+# ---- odd numbers, odd stores
+
+
+def test_an_answer_that_straddles_its_expiry_is_taken_once():
+    used = UsedNonces()
+    assert used.add(b"n", 100, 99)
+    # `verify` looked at the clock before; by now it is 100.
+    assert not used.add(b"n", 100, 100)
+    assert not used.add(b"m", 100, 100)
+
+
+@pytest.mark.parametrize("field", ["lease", "issuedAt"])
+def test_a_number_beyond_all_bounds_is_no_challenge(field):
+    message = {"audience": "", "lease": 1, "user": "0x" + 40 * "0", "nonce": "0x"}
+    data = {
+        "domain": {"chainId": 1, "verifyingContract": "0x" + 40 * "0"},
+        "message": {**message, "issuedAt": 1, "expiresAt": 1, field: 1e999},
+    }
+    with pytest.raises(AccessDenied, match="not a challenge"):
+        Challenge.of(data)
+
+
+def test_a_store_that_is_empty_yet_is_used_all_the_same(bench):
+    class Shared(UsedNonces):
+        def __len__(self):
+            return 0
+
+    used = Shared()
+    gate = gate_of(bench, used=used)
+    assert gate._used is used
+
+
+def test_a_node_that_answers_nothing_lets_nobody_in(bench, tenant, lease):
+    class Silent:
+        def request(self, method, *params):
+            answer = bench.lane.node.request(method, *params)
+            return None if method == "eth_call" else answer
+
+    gate = gate_of(bench, rpc=Silent())
+    challenge = gate.issue_challenge(lease, tenant.address)
+    with denied("the chain answers 'None' to eth_call"):
+        gate.verify(challenge, sign(tenant, challenge))

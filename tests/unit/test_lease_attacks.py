@@ -550,3 +550,25 @@ def test_nothing_is_paid_twice_in_one_call(bench, owner, coin, payment):
     coin.run(lease, data, sender=owner)
     assert coin.passed()
     assert held - coin.balanceOf(lease) == due
+
+
+# ---- an evictor where too much is leased already
+
+
+def test_where_fewer_units_are_attested_since_nobody_is_evicted(bench, tenant, other_tenant):
+    """An epoch with more leased than there is takes nobody in, for however many he throws out."""
+    for term in (Term(1, 365, 10_000, 0, 0), Term(1, 365, 5_000, 0, 0, preemptible=True)):
+        bench.capacity.addTerm(1, term, sender=bench.operator)
+    for account in (tenant, other_tenant):
+        bench.coin.mint(account, 10**15, sender=bench.owner)
+        bench.coin.approve(bench.lease, MAX_UINT256, sender=account)
+    spot = bench.request(tenant, term=3, units=100, start=2, end=300)
+    victim = bench.lease.lease(spot, sender=tenant).return_value
+    bench.attest_units(1, 40)
+
+    one = bench.request(other_tenant, term=2, units=1, start=2, end=3)
+    quoted = bench.lease.quote(one)
+    assert (quoted.missing, quoted.paid) == (1, PRICE)
+    with reverts_with(bench.lease.NotEnoughUnits, asked=1, free=0):
+        bench.lease.leaseEvicting(one, [victim], sender=other_tenant)
+    assert bench.lease.leaseOf(victim).units == 100

@@ -536,10 +536,17 @@ class TestLeaving:
         bond.cancelUnstake(CAPACITY, sender=staker)
         assert stage.leave(staker) == 100 * USD
 
-    def test_the_way_out_closes_two_days_after_cooling_where_nothing_is_leased(
+    def test_the_way_out_closes_two_days_after_the_penalties_where_nothing_is_leased(
         self, bond, stage, staker, shares, errors
     ):
-        lapsed = stage.cool(staker) + RELEASE_WINDOW
+        """Open from the end of the cooling on; closed by its epoch, as if that had been leased."""
+        released = stage.cool(staker)
+        with isolated(stage.lane):
+            stage.at(released)
+            bond.withdrawStake(CAPACITY, staker, sender=staker)
+        epoch = bond.coolingOf(CAPACITY, staker).epoch
+        deadline = stage.engine.penaltyDeadlineOf(CAPACITY, epoch - 1)
+        lapsed = max(released, deadline) + RELEASE_WINDOW
         with isolated(stage.lane):
             stage.at(lapsed - 1)
             bond.withdrawStake(CAPACITY, staker, sender=staker)
@@ -908,7 +915,7 @@ class TestRewards:
             bond.collect(CAPACITY, OPERATOR_LEG, sender=stranger)
         with reverts_with(splitter.UnknownLeg, leg=2, count=2):
             bond.collect(CAPACITY, 2, sender=stranger)
-        for leg in (8, MAX):
+        for leg in (256, MAX):
             with reverts_with(errors.UnknownLeg, leg=leg):
                 bond.collect(CAPACITY, leg, sender=stranger)
         assert bond.knownLegsOf(CAPACITY) == 0

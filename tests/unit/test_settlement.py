@@ -908,3 +908,50 @@ def test_lifetime_energy_stops_at_the_bound_of_its_field(service):
     after = service.engine.read("performanceOf", service.id)
     assert after.lifetimeWh == 2**64 - 1
     assert tuple(after)[:7] == (2, *tuple(found)[1:7])
+
+
+# ---- two reports of one epoch in one root
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_second_report_overrides_the_one_that_was_shown_first(service, tenant, many):
+    service.sign(tenant)
+    good, bad = service.report(0), service.report(0, 0)
+    tree = Doubled([good, bad])
+    service.go_to(TELEMETRY_RULES.ends_at(service.window_of(0)))
+    service.bench.post_tree(tree, service.window_of(0))
+    service.show("record", good, tree)
+    assert service.engine.read("isRecorded", service.id, 0)
+    if many:
+        service.settle_many(tree, bad)
+    else:
+        service.show("settle", bad, tree)
+    assert service.engine.read("netRevenueOf", service.id) == 0
+    assert service.is_barred
+
+
+# ---- idle epochs that somebody else settles
+
+
+def test_whoever_settles_an_idle_epoch_first_spoils_the_record(service, tenant, stranger):
+    """Nobody need report what nobody leases; yet it counts as an epoch in which nothing ran."""
+    service.sign(tenant, end=1)
+    service.settle(0)
+    assert service.engine.read("performanceOf", service.id).meanUptime == 10_000 << 10
+    # The set's other capacities are reported; this one is idle, and may be passed.
+    other = replace(service.report(1), capacity=service.id + 1)
+    service.post(other)
+    service.go_to(service.reveal_ends(1))
+    service.engine.send("settleMissing", service.id, sender=stranger)
+    assert service.engine.read("unitsLeasedAt", service.id, 1) == 0
+    assert service.engine.read("performanceOf", service.id).meanUptime == (10_000 << 10) * 29 // 30
+
+
+def test_machines_that_nobody_leases_bar_new_leases_by_standing_still(service, tenant):
+    service.sign(tenant, end=1)
+    service.settle(0)
+    off = service.report(1, 0)
+    service.show("settle", off, service.post(off))
+    assert service.penalty(1) == (0, 0, 0)
+    with reverts_with(service.bench.lease.InPenalty, capacity=service.id):
+        service.sign(tenant, start=10, end=11)
