@@ -41,12 +41,12 @@ CAPACITY_COLUMNS = (
 )
 BOND_COLUMNS = (
     "bond",
-    "epochs in penalty",
+    "penalties",
     "deposited",
     "staked",
     "rewards",
-    "paid to tenants",
-    "reserved for them",
+    "paid",
+    "reserved",
     "taken out",
     "left",
 )
@@ -603,12 +603,12 @@ def _tables(result: DemoResult) -> str:
         parts.append("<h2>Every loan</h2>")
         parts.append(_html_table("loans", LOAN_COLUMNS, loan_rows(result), summed))
     if result.bonds:
-        columns = [column.replace("epoch", period(result)) for column in BOND_COLUMNS]
         parts.append("<h2>Every bond</h2>")
-        parts.append(_html_table("bonds", columns, bond_rows(result), summed=True))
+        parts.append(_html_table("bonds", BOND_COLUMNS, bond_rows(result), summed=True))
         parts.append(
-            '<p class="note">What was deposited and staked, with the rewards that stakers earned, '
-            "was paid to tenants, is reserved for them, was taken out, or is left.</p>"
+            f'<p class="note">Penalties are {period(result)}s in penalty. What was deposited and '
+            "staked, with the rewards that stakers earned, was paid to tenants, is reserved for "
+            "them, was taken out, or is left.</p>"
         )
     return "".join(parts) + "</section>"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import ape
 import pytest
@@ -262,6 +264,20 @@ def test_five_lines_give_a_running_market(local):
     assert local.lease.netRevenueOf(capacity.id) == rent
     assert local.capacity.ownerOf(capacity.id) == local.operator.address
     assert local.splitter(capacity.id).address == capacity.splitter.address
+
+
+def test_the_readmes_console_lines_do_what_they_say(project):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    lines = readme.split("## In the console")[1].split("`source env.sh`")[0].splitlines()
+    first = next(i for i, line in enumerate(lines) if "import local_market" in line)
+    console: dict[str, Any] = {}
+    exec("\n".join(line.strip() for line in lines[first:]), console)
+    m, h100, lease = (console[name] for name in ("m", "h100", "lease"))
+    assert m.lease.settledTo(h100.id).nextEpoch == 3
+    assert m.lease.creditOf(lease) == 2 * 4 * h100.listing.rent_per_unit()
+    penalty = 4 * penalty_per_unit(h100.listing)
+    assert m.stablecoin.balanceOf(m.tenant) == penalty > 0
+    assert m.bond.heldOf(h100.id) == 2 * 32 * penalty_per_unit(h100.listing) - penalty
 
 
 def test_a_bond_pays_for_a_day_in_penalty(local, project):

@@ -255,12 +255,12 @@ def test_the_table_per_bond_equals_the_result(page: Page) -> None:
     assert page.tables["bonds"] == [
         [
             "bond",
-            "days in penalty",
+            "penalties",
             "deposited",
             "staked",
             "rewards",
-            "paid to tenants",
-            "reserved for them",
+            "paid",
+            "reserved",
             "taken out",
             "left",
         ],
