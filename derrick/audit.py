@@ -16,12 +16,15 @@ from derrick.data import Listing
 from derrick.result import (
     BPS,
     Amount,
+    BondResult,
     CapacityResult,
     DemoResult,
     EpochResult,
     Incident,
     Ledger,
     LoanResult,
+    Payment,
+    Penalty,
     total,
 )
 from derrick.settlement import settled_epochs
@@ -29,7 +32,10 @@ from derrick.settlement import settled_epochs
 NOBODY = "0x" + 40 * "0"
 
 LEG_NAMES = ("operators' costs", "protocol")
-"""The legs of a local market's capacities, by index."""
+"""The legs of a local market's capacities, in their order, but for the bond's."""
+
+STAKERS = "stakers"
+"""What the legs are called whose recipient is the bond."""
 
 # Who crossed the border, by the event in the same transaction. The token's log says how much.
 _OUT = {
@@ -39,11 +45,17 @@ _OUT = {
     "Borrowed": "loans paid out",
     "Withdraw": "withdrawn by lenders",
     "ReservesCollected": "reserves of the vault",
+    "PenaltyPaid": "penalties claimed by tenants",
+    "Withdrawn": "bonds taken out by operators",
+    "StakeCancelled": "stakes taken back",
+    "Claimed": "stakes taken out",
 }
 _IN = {
     "Leased": "rent paid by tenants",
     "Deposit": "deposited by lenders",
     "Repaid": "loans repaid by hand",
+    "Deposited": "bonds deposited by operators",
+    "Staked": "staked behind bonds",
 }
 
 
@@ -83,17 +95,22 @@ class Loan:
 
 @dataclass(frozen=True)
 class Auditor:
-    """Reads one market from `first_block` on. `closings[i]` is the last block of the i-th epoch."""
+    """Reads one market from `first_block` on. `closings[i]` is the last block of the i-th epoch.
+
+    `people` are names by address, for those who are named in a result.
+    """
 
     lane: Lane
     token: Contract
     lease: Contract
     vault: Contract
+    bond: Contract
     subjects: tuple[Subject, ...]
     loans: tuple[Loan, ...]
     epochs: tuple[int, ...]
     closings: tuple[int, ...]
     first_block: int
+    people: Mapping[str, str]
 
     # ---- reading -------------------------------------------------------------------------------
 
@@ -116,7 +133,7 @@ class Auditor:
     def border(self) -> tuple[str, ...]:
         """The contracts that hold the market's money."""
         splitters = (subject.splitter.address for subject in self.subjects)
-        return (self.lease.address, self.vault.address, *splitters)
+        return (self.lease.address, self.vault.address, self.bond.address, *splitters)
 
     @cached_property
     def balances(self) -> dict[str, int]:
@@ -169,14 +186,14 @@ class Auditor:
                     for other in causes.get(log.transaction, [])
                     if other.address == (target if inward else source)
                 ]
-                name = _cause(said, _IN if inward else _OUT)
+                name = self._cause(said, _IN if inward else _OUT)
                 found.append((source, target, name, amount))
         return found
 
     @cached_property
     def ledger(self) -> Ledger:
         """All that came in, all that went out, and what is held now."""
-        lease, vault, *splitters = self.balances.values()
+        lease, vault, bond, *splitters = self.balances.values()
         return Ledger(
             money_in=_amounts((name, n) for _, to, name, n in self.crossings if to in self.border),
             money_out=_amounts((name, n) for by, _, name, n in self.crossings if by in self.border),
@@ -184,8 +201,31 @@ class Auditor:
                 Amount("lease engine", lease),
                 Amount("revenue splitters", sum(splitters)),
                 Amount("vault", vault),
+                Amount("bonds", bond),
             ),
         )
+
+    def _cause(self, logs: Iterable[Log], names: Mapping[str, str]) -> str:
+        """What a transaction was about, by its logs."""
+        for log in logs:
+            if log.name == "LegClaimed" and names is _OUT:
+                return f"legs: {self.leg_names[log.address][log.args.leg]}"
+            if log.name in names:
+                return names[log.name]
+        return "other"
+
+    @cached_property
+    def leg_names(self) -> dict[str, tuple[str, ...]]:
+        """What the legs of each splitter are called."""
+        found = {}
+        for splitter in (subject.splitter for subject in self.subjects):
+            count = splitter.read("legs").count
+            legs = self.lane.batch(splitter.call("legOf", leg) for leg in range(count))
+            others = iter(LEG_NAMES)
+            found[splitter.address] = tuple(
+                STAKERS if leg.recipient == self.bond.address else next(others) for leg in legs
+            )
+        return found
 
     def moved(self, source: str = "", target: str = "") -> int:
         """What the token says went from or to one contract over the border."""
@@ -196,7 +236,8 @@ class Auditor:
     def capacity(self, subject: Subject) -> CapacityResult:
         """One capacity: its epochs as settled, and where its net rent went."""
         listing, splitter = subject.listing, subject.splitter
-        count = splitter.read("legs").count
+        names = self.leg_names[splitter.address]
+        count = len(names)
         reads = self.lane.batch(
             [
                 splitter.call("totals"),
@@ -209,7 +250,7 @@ class Auditor:
         claimed = [0] * count
         for log in self.named("LegClaimed", splitter.address):
             claimed[log.args.leg] += log.args.amount
-        legs = tuple(Amount(LEG_NAMES[leg], claimed[leg] + waiting[leg]) for leg in range(count))
+        legs = tuple(Amount(name, claimed[leg] + waiting[leg]) for leg, name in enumerate(names))
         rounding = received - total(legs) - to_shares
         _bounded(f"{listing.key}: legs and shares", rounding, count + 1)
         return CapacityResult(
@@ -238,6 +279,11 @@ class Auditor:
         units = self.lane.batch(
             [self.lease.call("unitsLeasedAt", subject.id, epoch) for epoch in self.epochs]
         )
+        curtailed = {
+            log.args.epoch
+            for log in self.named("Curtailed", self.lease.address)
+            if log.args.capacity == subject.id
+        }
         missing = [epoch for epoch in self.epochs if epoch not in settled]
         if missing:
             raise AuditError(f"{subject.listing.key}: epochs {missing} were never settled")
@@ -250,6 +296,7 @@ class Auditor:
                 rent=settled[epoch].rent,
                 credit=settled[epoch].credit,
                 energy_wh=settled[epoch].energy_wh,
+                curtailed=epoch in curtailed,
             )
             for epoch, leased in zip(self.epochs, units, strict=True)
         )
@@ -282,6 +329,87 @@ class Auditor:
         """In which of the shown epochs a block was mined; after the last one counts to it."""
         later = (index for index, closing in enumerate(self.closings) if block <= closing)
         return next(later, len(self.closings) - 1)
+
+    # ---- bonds ---------------------------------------------------------------------------------
+
+    def bond_of(self, subject: Subject) -> BondResult:
+        """One capacity's bond: what came and went by its logs, what is there by its views."""
+
+        def of(*names: str) -> list[Log]:
+            return [
+                log
+                for name in names
+                for log in self.named(name, self.bond.address)
+                if log.args.capacity == subject.id
+            ]
+
+        def sum_of(*names: str) -> int:
+            return sum(log.args.amount for log in of(*names))
+
+        penalties = tuple(
+            Penalty(log.args.epoch, log.args.wanted, log.args.ofOperator, log.args.ofPool)
+            for log in of("Reserved")
+        )
+        reads = self.lane.batch(
+            [
+                *(
+                    self.bond.call(name, subject.id)
+                    for name in ("operatorPartOf", "poolOf", "heldOf")
+                ),
+                *(self.bond.call("reserveOf", subject.id, each.epoch) for each in penalties),
+            ]
+        )
+        operator_part, pool, held, *reserves = reads
+        left = {
+            penalty.epoch: (reserve.ofOperator, reserve.ofPool)
+            for penalty, reserve in zip(penalties, reserves, strict=True)
+        }
+        reserved = sum(map(sum, left.values()))
+        return BondResult(
+            capacity=subject.listing.key,
+            deposited=sum_of("Deposited"),
+            staked=sum_of("Staked"),
+            rewards=sum_of("Collected"),
+            withdrawn=sum_of("Withdrawn"),
+            unstaked=sum_of("StakeCancelled", "Claimed"),
+            operator_part=operator_part,
+            pool=pool.assets,
+            reserved=reserved,
+            idle=held - operator_part - pool.assets - reserved,
+            penalties=penalties,
+            payments=self._payments(subject, penalties, of("PenaltyPaid"), left),
+        )
+
+    def _payments(
+        self,
+        subject: Subject,
+        penalties: Sequence[Penalty],
+        logs: Sequence[Log],
+        left: Mapping[int, tuple[int, int]],
+    ) -> tuple[Payment, ...]:
+        """Who was paid from whose part: the operator's is used up first, epoch by epoch. What then
+        is left has to be what the bond says, which `left` holds."""
+        rest = {each.epoch: (each.of_operator, each.of_stakers) for each in penalties}
+        paid: dict[str, Payment] = {}
+        for log in logs:
+            of_operator, of_stakers = rest[log.args.epoch]
+            first = min(log.args.amount, of_operator)
+            then = log.args.amount - first
+            rest[log.args.epoch] = of_operator - first, of_stakers - then
+            name = self.people.get(log.args.receiver, log.args.receiver)
+            before = paid.get(name, Payment(name, 0, 0))
+            paid[name] = Payment(name, before.of_operator + first, before.of_stakers + then)
+        if rest != left:
+            raise AuditError(f"{subject.listing.key}: {left} is reserved, by payments {rest}")
+        return tuple(paid.values())
+
+    def _bonds(self) -> tuple[BondResult, ...]:
+        """The bonds of all capacities; together they hold what the contract has."""
+        bonds = tuple(self.bond_of(subject) for subject in self.subjects)
+        over = self.balances[self.bond.address] - sum(bond.left + bond.reserved for bond in bonds)
+        if over:
+            raise AuditError(f"bonds: {over} base units lie over that are nobody's")
+        return bonds
 
     # ---- the whole -----------------------------------------------------------------------------
 
@@ -328,6 +456,7 @@ class Auditor:
             sources=sources,
             rounding=rounding,
             credits=credit_lines,
+            bonds=self._bonds(),
         )
 
     def _escrow(self, leased: Sequence[Log]) -> int:
@@ -404,16 +533,6 @@ class Auditor:
         touches = len(self.named("DividendsApplied", vault)) + len(claims) + len(owners)
         _bounded("dividends", rounding, touches)
         return idle, claimed, waiting, rounding
-
-
-def _cause(logs: Iterable[Log], names: Mapping[str, str]) -> str:
-    """What a transaction was about, by its logs."""
-    for log in logs:
-        if log.name == "LegClaimed" and names is _OUT:
-            return f"legs: {LEG_NAMES[log.args.leg]}"
-        if log.name in names:
-            return names[log.name]
-    return "other"
 
 
 def _amounts(lines: Iterable[tuple[str, int]]) -> tuple[Amount, ...]:

@@ -1,7 +1,8 @@
 """A month of a market on a local chain, from real listings, published failure rates and a seed.
 
-Eight operators register, six tenants lease, three attestors sign, two operators borrow against
-their rent; one capacity has a bad week. Who does what is made up; what it comes to is read from the
+Eight operators register and deposit bonds, six tenants lease, three attestors sign, two operators
+borrow against their rent, two stakers stand behind their bonds; one capacity has a bad week, one
+gives a day to the grid. Who does what is made up; what it comes to is read from the
 chain by `derrick.audit`.
 
     with local_chain():
@@ -12,17 +13,17 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 import ape
 from eth_utils.crypto import keccak
 
-from derrick.abi import checksum
+from derrick.abi import Revert, checksum
 from derrick.audit import Auditor, Loan, Subject
 from derrick.chain import Contract, Lane
-from derrick.data import BPS, listings, sources
+from derrick.data import BPS, bond_terms, listings, sources
 from derrick.data.reliability import BASIS, WEEK, BadWeek, telemetry
 from derrick.market import (
     DAY,
@@ -52,6 +53,8 @@ MIN_DAYS, MAX_DAYS = 10, 365
 TENANTS = ("lab", "studio", "bank", "clinic", "start-up", "university")
 LENDERS = ("fund", "treasury")
 INVESTORS = ("family office", "trader")
+STAKERS = ("underwriter", "mutual")
+"""Behind the bonds of the borrowers' capacities, one each; the first leaves before the end."""
 
 BORROWERS = ("h100-n-virginia", "h100-iowa")
 """Whose operators borrow against their rent; the second one's machines have the bad week."""
@@ -65,8 +68,18 @@ REPAID_AFTER_BPS = 7_000
 UTILIZATION_BPS = 7_000
 """The part of the lenders' money that the two loans take."""
 
+STAKERS_LEG = 1
+"""Of the splitters of capacities with stakers."""
+
+LEAVING_DAYS = 14
+"""From when a staker begins to leave until he is out: a week, and then until no penalty can be
+added any more for the last day that he insured."""
+
+GIVES_TO_THE_GRID = "rtx4090-texas"
+
 CLOUDY_BPS = 9_500
-"""Nobody signs with a capacity whose last settled day ran less than this."""
+"""Nobody signs with a capacity whose last settled day ran less than this; where it was a penalty,
+they learn it by trying."""
 
 
 class DemoError(Exception):
@@ -95,6 +108,17 @@ class DemoOptions:
     def bad_week(self) -> BadWeek:
         """A third into the run, and over before it ends."""
         return BadWeek(BORROWERS[1], FIRST_EPOCH + min(self.days // 3, self.days - WEEK))
+
+    @property
+    def curtailed_epoch(self) -> int:
+        """Half-way: the day that one capacity gives to the grid."""
+        return FIRST_EPOCH + self.days // 2
+
+    @property
+    def leaving_epoch(self) -> int:
+        """When the first staker begins to leave, to be out a day before the end; before the first
+        day, and so never, where the run is too short for it."""
+        return FIRST_EPOCH + self.days - 2 - LEAVING_DAYS
 
 
 @dataclass(frozen=True)
@@ -185,15 +209,18 @@ class Run:
         self.coin = self.lane.contract(self.market.usdc.token, "USDC")
         self.lease = self.lane.contract(self.market.lease)
         self.vault = self.lane.contract(self.market.vault)
+        self.bond = self.lane.contract(self.market.bond)
         self.tenants = [person("tenant", name) for name in TENANTS]
         self.lenders = [person("lender", name) for name in LENDERS]
         self.investors = [person("investor", name) for name in INVESTORS]
+        self.stakers = [person("staker", name) for name in STAKERS]
         self.keeper = person("keeper", "anyone")
         self.capacities: list[Registered] = []
         self.splitters: dict[int, Contract] = {}
         self.holders: dict[int, str] = {}
         self.loans: list[Loaned] = []
         self.uptime: dict[int, int] = {}
+        self.turned_away = 0
         self.settle_gas: list[int] = []
         self.closings: list[int] = []
 
@@ -206,13 +233,20 @@ class Run:
         self.lend_and_borrow()
 
     def register(self) -> None:
-        """Every listing becomes a capacity; its operator sells some of the shares."""
+        """Every listing becomes a capacity; its operator deposits a bond, behind some of which
+        others stake, and sells some of the shares."""
+        terms, stakers = bond_terms(), dict(zip(BORROWERS, self.stakers, strict=True))
         midnight = (max(self.lane.time, START_TIME) // DAY + 1) * DAY
         self.lane.mine(at=midnight - DAY // 2)
         taken = len(("owner", "operator", "tenant", "lender"))
         for index, listing in enumerate(listings()):
             operator = ape.accounts.test_accounts[taken + index]
-            capacity = self.market.register(listing, operator)
+            staker = stakers.get(listing.key)
+            stakers_bps = terms["stakers_bps"] if staker else 0
+            capacity = self.market.register(listing, operator, stakers_bps)
+            self.market.deposit_bond(capacity, terms["bond_days"])
+            if staker:
+                self.market.stake(capacity, terms["stake_days"], staker)
             self.capacities.append(capacity)
             splitter = self.lane.contract(capacity.splitter)
             self.splitters[capacity.id] = splitter
@@ -247,7 +281,7 @@ class Run:
             self.lease.send("passIdle", capacity.id, FIRST_EPOCH, sender=self.keeper)
         amounts = []
         for key in BORROWERS:
-            capacity = next(c for c in self.capacities if c.listing.key == key)
+            capacity = self._capacity(key)
             self.loans.append(Loaned(capacity))
             amounts.append(self._pledge(capacity))
         thousand = 1_000 * 10**6
@@ -295,6 +329,7 @@ class Run:
                 splitter.send("claim", self.investors[0], sender=self.investors[0])
         self.lane.mine(at=begins + DAY + 60)
         self._settle(epoch)
+        self._let_a_staker_leave(epoch)
         for loan in self.loans:
             self._apply(loan)
         if epoch % WEEK == 0:
@@ -315,9 +350,14 @@ class Run:
                 seed=self.options.seed,
                 bad_week=self.options.bad_week,
             )
-            energy = seen.energy_wh(capacity.listing, units)
-            reports.append(Report(capacity.id, epoch, seen.uptime_bps, seen.load_bps, energy))
             self.uptime[capacity.id] = seen.uptime_bps
+            place = capacity.listing.key, epoch
+            curtailed = place == (GIVES_TO_THE_GRID, self.options.curtailed_epoch)
+            if curtailed:
+                seen = replace(seen, uptime_bps=BPS - bond_terms()["curtailment_credit_bps"])
+            energy = seen.energy_wh(capacity.listing, units)
+            reading = seen.uptime_bps, seen.load_bps, energy
+            reports.append(Report(capacity.id, epoch, *reading, curtailed))
         name = f"reports/day-{epoch:03d}.json"
         tree = self.market.post_reports(reports, self.capacities[0].ends_at(epoch), name)
         self.publish(name, tree.dump())
@@ -325,6 +365,16 @@ class Run:
             proof = tree.proof(report)
             receipt = self.lease.send("settle", report.as_tuple(), proof, sender=self.keeper)
             self.settle_gas.append(receipt.gas_used)
+
+    def _let_a_staker_leave(self, epoch: int) -> None:
+        """In one night the first staker begins to leave, in a later one he is out."""
+        insured, staker = self._capacity(BORROWERS[0]).id, self.stakers[0]
+        begins = self.options.leaving_epoch
+        if epoch == begins:
+            shares = self.bond.read("sharesOf", insured, staker)
+            self.bond.send("unstake", insured, shares, sender=staker)
+        elif FIRST_EPOCH <= begins == epoch - LEAVING_DAYS:
+            self.bond.send("withdrawStake", insured, staker, sender=staker)
 
     def _apply(self, loan: Loaned) -> None:
         """Anyone may let the rent repay; once it has, the borrower takes what is his."""
@@ -346,6 +396,11 @@ class Run:
         for capacity in self.capacities:
             operator = capacity.operator
             self.splitters[capacity.id].send("claimLeg", 0, operator, sender=operator)
+        for key in BORROWERS:
+            self.bond.send("collect", self._capacity(key).id, STAKERS_LEG, sender=self.keeper)
+
+    def _capacity(self, key: str) -> Registered:
+        return next(capacity for capacity in self.capacities if capacity.listing.key == key)
 
     # ---- leasing ---------------------------------------------------------------------------
 
@@ -366,7 +421,8 @@ class Run:
             # Epoch 1 is a Monday.
             start += max(0, (WEEK - (start - FIRST_EPOCH) % WEEK) * ((start - 1) % WEEK >= 5))
             end = min(end, start + 5 - (start - FIRST_EPOCH) % WEEK)
-        if end <= start or self.uptime[capacity.id] < CLOUDY_BPS:
+        cloudy = self.uptime[capacity.id] < CLOUDY_BPS
+        if end <= start or (cloudy and not self.lease.read("isBarred", capacity.id)):
             return
         used = self.lease.read("occupancyOf", capacity.id, start, end).peak
         free = capacity.listing.units * demand.most_bps // BPS - used
@@ -376,18 +432,25 @@ class Run:
     def _sign(
         self, capacity: Registered, random: Random, units: int, epochs: range, term: int
     ) -> None:
-        """A tenant agrees to the rent that it was quoted, and pays the whole term into escrow."""
+        """A tenant agrees to the rent that it was quoted, and pays the whole term into escrow; or
+        is turned away, since the capacity is in penalty."""
         tenant = self.tenants[draw(random, 0, len(self.tenants) - 1)]
         start, end = epochs.start, epochs.stop
         request = LeaseRequest(capacity.id, tenant, term, units, start, end, MAX_UINT256)
-        rent, price, _ = self.lease.read("quote", request)
+        try:
+            rent, price, _ = self.lease.read("quote", request)
+        except Revert as refusal:
+            if refusal.name != "InPenalty":
+                raise
+            self.turned_away += 1
+            return
         self.coin.send("mint", tenant, price, sender=self.market.owner)
         receipt = self.lease.send("lease", request._replace(max_rent=rent), sender=tenant)
         self.holders[receipt.event("Leased").lease] = tenant
 
     def _assign_a_lease(self, epoch: int) -> None:
         """In the bad week, a tenant hands a running lease with its credits to another."""
-        bad = next(c for c in self.capacities if c.listing.key == BORROWERS[1])
+        bad = self._capacity(BORROWERS[1])
         for lease, tenant in self.holders.items():
             signed = self.lease.read("leaseOf", lease)
             if lease // 10**9 == bad.id and signed.start < epoch and signed.end > epoch + 2:
@@ -406,16 +469,29 @@ class Run:
         for (lease, tenant), credit in zip(self.holders.items(), due, strict=True):
             if credit:
                 self.lease.send("claimCredit", lease, tenant, sender=tenant)
+        self._claim_penalties()
         self._claim_costs()
         for capacity in self.capacities[: len(self.capacities) // 2]:
             splitter = self.splitters[capacity.id]
             owner = self.market.owner
-            splitter.send("claimLeg", 1, owner, sender=owner)
+            splitter.send("claimLeg", splitter.read("legs").count - 1, owner, sender=owner)
             splitter.send("claimFor", capacity.operator, sender=self.keeper)
             splitter.send("claim", self.investors[0], sender=self.investors[0])
         small = self.lenders[-1]
         shares = self.vault.read("maxRedeem", small)
         self.vault.send("redeem", shares, small, small, sender=small)
+
+    def _claim_penalties(self) -> None:
+        """Whoever holds a lease claims its penalties; only the last of them has not come yet."""
+        week = self.options.bad_week
+        days = range(week.first_epoch, week.last_epoch + 1)
+        places = [(lease, epoch) for lease in self.holders for epoch in days]
+        amounts = self.lane.batch(self.lease.call("claimableOf", *place) for place in places)
+        due = [place for place, amount in zip(places, amounts, strict=True) if amount]
+        for lease, epoch in due:
+            if lease != due[-1][0]:
+                tenant = self.holders[lease]
+                self.lease.send("claimPenalty", lease, epoch, tenant, sender=tenant)
 
     def audit(self, epochs: range | None = None) -> DemoResult:
         """What the chain says about all of it, or about the epochs so far."""
@@ -425,6 +501,7 @@ class Run:
             token=self.coin,
             lease=self.lease,
             vault=self.vault,
+            bond=self.bond,
             subjects=tuple(subjects.values()),
             loans=tuple(
                 Loan(
@@ -438,6 +515,7 @@ class Run:
             epochs=tuple(epochs or self.options.epochs),
             closings=tuple(self.closings),
             first_block=self.first_block,
+            people=dict(zip(self.tenants, TENANTS, strict=True)),
         )
         week = self.options.bad_week
         return auditor.result(
@@ -459,5 +537,6 @@ class Run:
             ("transactions", f"{transactions:,}"),
             ("gas", f"{gas:,}"),
             ("to settle a capacity's day", f"{gas_to_settle:,} gas in the median"),
+            ("turned away while a capacity was in penalty", f"{self.turned_away} times"),
             ("telemetry", f"{len(self.closings)} roots, each signed by {quorum} attestors"),
         )

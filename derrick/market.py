@@ -18,6 +18,7 @@ from derrick.data import (
     BPS,
     PRICE_DECIMALS,
     Listing,
+    bond_terms,
     hardware,
     latest_index_price,
     listings,
@@ -85,6 +86,7 @@ __all__ = [
     "index_price",
     "local_market",
     "owner_calls",
+    "penalty_per_unit",
 ]
 
 
@@ -381,6 +383,9 @@ class LocalMarket(Market):
     lease = m.sign_lease(h100, units=4, days=7)
     m.settle_day(h100, uptime_bps=9_400)
     m.lease.creditOf(lease)
+    m.deposit_bond(h100, days=2)
+    m.settle_day(h100, uptime_bps=4_000)
+    m.lease.claimPenalty(lease, 1, m.tenant, sender=m.tenant)
     """
 
     usdc: FiatToken
@@ -393,14 +398,21 @@ class LocalMarket(Market):
     tenant: Any
     lender: Any
 
-    def register(self, listing: Listing | str, operator: Any = None) -> Registered:
-        """Register a listing, or its key, as a capacity: days from next midnight on."""
+    def register(
+        self, listing: Listing | str, operator: Any = None, stakers_bps: int = 0
+    ) -> Registered:
+        """Register a listing, or its key, as a capacity: days from next midnight on.
+
+        stakers_bps: the part of its rent that goes, for good, to those who stake behind its bond.
+        """
         if isinstance(listing, str):
             listing = _listing(listing)
         operator = operator or self.operator
         origin = (self.lane.time // DAY + 1) * DAY
         config = capacity_config(listing, origin, self.attestor_set, self.stablecoin.address)
-        legs = (Leg(operator.address, RUNNING_COSTS_BPS),)
+        legs: tuple[Leg, ...] = (Leg(operator.address, RUNNING_COSTS_BPS),)
+        if stakers_bps:
+            legs += (Leg(self.bond.address, stakers_bps, is_fixed=True),)
         split = RevenueSplit(SUPPLY, legs, self.factory.protocolLeg().bps)
         receipt = self.registrar.register(
             config, list(TERMS), listing.rent_per_unit(), split, sender=operator
@@ -418,6 +430,28 @@ class LocalMarket(Market):
         )
         quorum = attest(statement, self.attestors[:TELEMETRY_THRESHOLD])
         self.capacity.attestUnits(capacity, units, nonce, deadline, quorum, sender=self.owner)
+
+    def deposit_bond(self, capacity: Registered, days: int) -> int:
+        """Let the operator add to the bond what so many days in penalty cost, with every unit
+        leased; its USDC is minted. Answers the amount."""
+        return self._to_bond("deposit", capacity, days, capacity.operator)
+
+    def stake(self, capacity: Registered, days: int, staker: Any = None) -> int:
+        """Let somebody stake as much behind the bond. Where nothing is leased yet the stake joins
+        the pool at once, otherwise by `bond.join` once the days that have begun are over."""
+        staker = staker or self.lender
+        amount = self._to_bond("stake", capacity, days, staker)
+        if self.lease.leasedTo(capacity.id) == 0:
+            self.lane.contract(self.bond).send("join", capacity.id, staker, sender=staker)
+        return amount
+
+    def _to_bond(self, function: str, capacity: Registered, days: int, payer: Any) -> int:
+        amount = days * penalty_per_unit(capacity.listing) * capacity.listing.units
+        coin, bond = self.lane.contract(self.stablecoin), self.lane.contract(self.bond)
+        coin.send("mint", payer, amount, sender=self.owner)
+        coin.send("approve", bond, amount, sender=payer)
+        bond.send(function, capacity.id, amount, sender=payer)
+        return amount
 
     def list_collateral(self, capacity: Registered) -> None:
         """Let shares of the capacity be pledged for loans."""
@@ -464,7 +498,12 @@ class LocalMarket(Market):
         tree = ReportTree.of(reports)
         window = TELEMETRY_RULES.window_of(ended_at)
         statement = tree.statement(
-            ape.chain.chain_id, self.telemetry.address, self.attestor_set, window, uri
+            ape.chain.chain_id,
+            self.telemetry.address,
+            self.attestor_set,
+            window,
+            uri,
+            bond_terms()["penalty_below_bps"],
         )
         quorum = attest(statement, self.attestors[:TELEMETRY_THRESHOLD])
         telemetry = self.lane.contract(self.telemetry)
@@ -525,6 +564,7 @@ def capacity_config(
     listing: Listing, origin: int, attestor_set: int, stablecoin: str
 ) -> CapacityConfig:
     """A listing as the registrar takes it: epochs are days, the payee is left open."""
+    terms = bond_terms()
     return CapacityConfig(
         hardware_class=ascii_bytes(listing.hardware.key, 32),
         site=ascii_bytes(listing.site, 8),
@@ -544,7 +584,16 @@ def capacity_config(
         stablecoin=stablecoin,
         payee=NOBODY,
         tiers=tuple(Tier(*tier) for tier in listing.sla.tiers),
+        penalty_below_bps=terms["penalty_below_bps"],
+        penalty_per_unit=penalty_per_unit(listing),
+        curtailment_epochs=terms["curtailment_epochs"],
+        curtailment_credit_bps=terms["curtailment_credit_bps"],
     )
+
+
+def penalty_per_unit(listing: Listing) -> int:
+    """What a day in penalty costs the bond for each leased unit: a day's rent, by assumption."""
+    return listing.rent_per_unit() * bond_terms()["penalty_rent_bps"] // BPS
 
 
 def _listing(key: str) -> Listing:

@@ -174,7 +174,9 @@ def uptime(result: DemoResult) -> str:
     def cell(capacity: CapacityResult, index: int) -> Cell:
         bps = capacity.epochs[index].uptime_bps
         place = next(i for i, (least, _) in enumerate(UPTIME_CLASSES) if bps >= least)
-        return Cell(UPTIME[place], f"up {percent(bps, 2)}", str(bps // 100) if place > 2 else "")
+        grid = ", given to the grid" if capacity.epochs[index].curtailed else ""
+        says = f"up {percent(bps, 2)}{grid}"
+        return Cell(UPTIME[place], says, str(bps // 100) if place > 2 else "")
 
     figure, axes = _heat_map(result, cell)
     for row, capacity in enumerate(result.capacities):
@@ -214,6 +216,33 @@ def rent(result: DemoResult) -> str:
     _money_axis(axes)
     _swatches(figure, [(RENT, "earned by running machines"), (CREDIT, "credited back to tenants")])
     return _svg(figure, "Rent and credits per epoch")
+
+
+@_styled
+def penalties(result: DemoResult) -> str:
+    """Left, what each epoch in penalty set aside; right, what tenants were paid: whose part."""
+    taken = [
+        (f"{period(result)} {each.epoch}", each.of_operator, each.of_stakers, 0)
+        for bond in result.bonds
+        for each in bond.penalties
+    ]
+    paid = [(each.tenant, each.of_operator, each.of_stakers, 0) for each in result.payments]
+    got = sorted(paid, key=lambda row: -sum(row[1:]))
+    if result.reserved_by_bonds:
+        got.append(("not claimed", 0, 0, result.reserved_by_bonds))
+    rows = max(len(taken), len(got))
+    longest = max((sum(row[1:]) for row in taken + got), default=0) / 10**result.decimals
+    height = 0.36 * rows + 1.1
+    figure = Figure(figsize=(WIDTH, height))
+    panels = ((0.075, "set aside from the bond", taken), (0.575, "paid to tenants", got))
+    for left, title, bars in panels:
+        axes = figure.add_axes((left, 0.5 / height, 0.32, (height - 0.9) / height))
+        _parts(axes, result, bars)
+        axes.set(xlim=(0, longest or 1.0), ylim=(rows - 0.5, -0.5))
+        _titles(axes, title)
+    named = [(OPERATOR, "operator's part"), (SHARES, "stakers' part")]
+    _swatches(figure, [*named, (WAITING, "reserved for tenants")])
+    return _svg(figure, "Penalties and who paid them to whom")
 
 
 @_styled
@@ -370,6 +399,21 @@ def _money_axis(axes: Axes) -> None:
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["left", "top", "right"]].set_visible(False)
+
+
+def _parts(axes: Axes, result: DemoResult, bars: Sequence[tuple[str, int, int, int]]) -> None:
+    """A bar for each row: the operator's part first, then the stakers', then what waits."""
+    unit = 10**result.decimals
+    for row, (_, *parts) in enumerate(bars):
+        start = 0.0
+        for amount, colour in zip(parts, (OPERATOR, SHARES, WAITING), strict=True):
+            axes.barh(row, amount / unit, left=start, color=colour, height=0.72)
+            start += amount / unit
+        text = f" {money(sum(parts), result.decimals)}"
+        axes.text(start, row, text, va="center", ha="left")
+    axes.set_yticks(range(len(bars)), [bar[0] for bar in bars])
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
 
 
 def _titles(axes: Axes, text: str) -> None:

@@ -1,7 +1,8 @@
 """Turns a run's numbers into what people read: a page, a summary, tables for the terminal.
 
 `write_report` writes `report.html` (one file, no requests to anywhere, light and dark) and
-`summary.json`. `capacity_table`, `loan_table` and `conservation_table` are for `rich`.
+`summary.json`. `capacity_table`, `loan_table`, `bond_table` and `conservation_table` are for
+`rich`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from derrick import pictures
 from derrick.pictures import MINUS, money, percent, period
 from derrick.result import (
     Amount,
+    BondResult,
     CapacityResult,
     Check,
     DemoResult,
@@ -35,6 +38,17 @@ CAPACITY_COLUMNS = (
     "credits",
     "paid out",
     "energy, MWh",
+)
+BOND_COLUMNS = (
+    "bond",
+    "penalties",
+    "deposited",
+    "staked",
+    "rewards",
+    "paid",
+    "reserved",
+    "taken out",
+    "left",
 )
 LOAN_COLUMNS = ("loan", "pledged", "borrowed", "repaid by rent", "interest", "outstanding")
 
@@ -75,6 +89,8 @@ def summary(result: DemoResult) -> dict[str, Any]:
             "dividends_to_loans": result.dividends_to_loans,
             "dividends_claimed": result.dividends_claimed,
             "dividends_waiting": result.dividends_waiting,
+            "penalties_paid": result.paid_by_bonds,
+            "penalties_reserved": result.reserved_by_bonds,
             "rounding": result.rounding + sum(c.rounding for c in result.capacities),
             "energy_wh": result.energy_wh,
             "uptime_bps": result.uptime_bps,
@@ -87,6 +103,7 @@ def summary(result: DemoResult) -> dict[str, Any]:
         "checks": {check.name: check.error for check in result.checks()},
         "capacities": [_capacity_summary(capacity) for capacity in result.capacities],
         "loans": [_loan_summary(loan) for loan in result.loans],
+        "bonds": [_bond_summary(bond) for bond in result.bonds],
         "facts": dict(result.facts),
     }
 
@@ -128,7 +145,20 @@ def _capacity_summary(capacity: CapacityResult) -> dict[str, Any]:
             "rent": [row.rent for row in capacity.epochs],
             "credit": [row.credit for row in capacity.epochs],
             "energy_wh": [row.energy_wh for row in capacity.epochs],
+            "curtailed": [row.curtailed for row in capacity.epochs],
         },
+    }
+
+
+def _bond_summary(bond: BondResult) -> dict[str, Any]:
+    return {
+        **asdict(bond),
+        "penalties": [asdict(penalty) for penalty in bond.penalties],
+        "payments": [asdict(payment) for payment in bond.payments],
+        "of_operator": bond.of_operator,
+        "of_stakers": bond.of_stakers,
+        "paid": bond.paid,
+        "left": bond.left,
     }
 
 
@@ -210,6 +240,26 @@ def loan_rows(result: DemoResult) -> list[tuple[str, ...]]:
     return [*rows, ("all loans", "", *(money(amount, places) for amount in sums))]
 
 
+def bond_rows(result: DemoResult) -> list[tuple[str, ...]]:
+    """One row per bond and one for the sum, in the order of `BOND_COLUMNS`."""
+
+    def row(name: str, bonds: Sequence[BondResult]) -> tuple[str, ...]:
+        sums = (
+            sum(bond.deposited for bond in bonds),
+            sum(bond.staked for bond in bonds),
+            sum(bond.rewards for bond in bonds),
+            sum(bond.paid for bond in bonds),
+            sum(bond.reserved for bond in bonds),
+            sum(bond.withdrawn + bond.unstaked for bond in bonds),
+            sum(bond.left for bond in bonds),
+        )
+        epochs = sum(len(bond.penalties) for bond in bonds)
+        return (name, f"{epochs:,}", *(money(amount, result.decimals) for amount in sums))
+
+    rows = [row(result.capacity(bond.capacity).label, [bond]) for bond in result.bonds]
+    return [*rows, row("all bonds", result.bonds)]
+
+
 def energy(watt_hours: int, places: int = 3) -> str:
     """Watt-hours as MWh: 12.345."""
     return f"{watt_hours / 1_000_000:,.{places}f}"
@@ -231,6 +281,11 @@ def capacity_table(result: DemoResult) -> Table:
 def loan_table(result: DemoResult) -> Table:
     """Per loan: borrowed, repaid by rent, interest, outstanding."""
     return _table("Loans", LOAN_COLUMNS, loan_rows(result), summed=len(result.loans) > 1)
+
+
+def bond_table(result: DemoResult) -> Table:
+    """Per bond: what came in, who was paid, what is left; the sum last."""
+    return _table("Bonds", BOND_COLUMNS, bond_rows(result), summed=True)
 
 
 def conservation_table(result: DemoResult) -> Table:
@@ -294,6 +349,8 @@ def lede(result: DemoResult) -> str:
             f"Where machines stood still, {money(result.credit, places)} went straight back to the "
             f"tenants, without a claim form."
         )
+    if _penalties(result):
+        parts.append(f"{_penalty_title(result)}, on top of that.")
     if result.loans:
         borrowed = sum(loan.borrowed for loan in result.loans)
         repaid = sum(loan.repaid_by_rent for loan in result.loans)
@@ -331,6 +388,7 @@ def render_html(result: DemoResult) -> str:
                     result.uptime_note,
                     "Numbers in cells are uptime in per cent, where it fell below 95.",
                     _incident_note(result),
+                    _curtailment_note(result),
                 ]
             ).strip(),
         ),
@@ -342,6 +400,15 @@ def render_html(result: DemoResult) -> str:
             "because machines were down.",
         ),
     ]
+    if _penalties(result):
+        sections.append(
+            _section(
+                "What a broken promise costs",
+                _penalty_title(result),
+                pictures.penalties(result),
+                _penalty_caption(result),
+            )
+        )
     if result.loans:
         sections.append(
             _section(
@@ -417,6 +484,44 @@ def _incident_note(result: DemoResult) -> str:
         for incident in result.incidents
     ]
     return " ".join(notes)
+
+
+def _curtailment_note(result: DemoResult) -> str:
+    notes = [
+        f"{capacity.label}, gave {period(result)} {row.epoch} to the grid, as often as it may: "
+        f"{percent(row.credit_bps)} of that rent went back, whatever its uptime, and there is no "
+        f"penalty."
+        for capacity in result.capacities
+        for row in capacity.epochs
+        if row.curtailed
+    ]
+    return " ".join(notes)
+
+
+def _penalties(result: DemoResult) -> int:
+    """How many epochs of all capacities were in penalty."""
+    return sum(len(bond.penalties) for bond in result.bonds)
+
+
+def _penalty_title(result: DemoResult) -> str:
+    places, count = result.decimals, _penalties(result)
+    span = f"{count} {period(result)}{'s' if count != 1 else ''}"
+    own = money(sum(bond.of_operator for bond in result.bonds), places)
+    others = sum(bond.of_stakers for bond in result.bonds)
+    title = f"Penalties for {span} took {own} from operators' bonds"
+    return f"{title} and {money(others, places)} from stakers" if others else title
+
+
+def _penalty_caption(result: DemoResult) -> str:
+    places, day = result.decimals, period(result)
+    return (
+        f"Penalties are separate from credits: a credit gives rent back, a penalty is paid on top "
+        f"of it, out of a bond. The operator's own money goes first, that of people who staked "
+        f"behind it, for a part of the rent, only then. Tenants have claimed "
+        f"{money(result.paid_by_bonds, places)}; {money(result.reserved_by_bonds, places)} stays "
+        f"reserved for those who have not. After a {day} in penalty a capacity takes no new "
+        f"leases until a better {day} is settled."
+    )
 
 
 def _rent_title(result: DemoResult) -> str:
@@ -497,6 +602,14 @@ def _tables(result: DemoResult) -> str:
         summed = len(result.loans) > 1
         parts.append("<h2>Every loan</h2>")
         parts.append(_html_table("loans", LOAN_COLUMNS, loan_rows(result), summed))
+    if result.bonds:
+        parts.append("<h2>Every bond</h2>")
+        parts.append(_html_table("bonds", BOND_COLUMNS, bond_rows(result), summed=True))
+        parts.append(
+            f'<p class="note">Penalties are {period(result)}s in penalty. What was deposited and '
+            "staked, with the rewards that stakers earned, was paid to tenants, is reserved for "
+            "them, was taken out, or is left.</p>"
+        )
     return "".join(parts) + "</section>"
 
 
@@ -565,6 +678,11 @@ def _words(result: DemoResult) -> str:
             "Credit",
             f"the part of a {day}'s rent that goes back when machines ran less than promised",
         ),
+        (
+            "Penalty",
+            f"what each leased unit is paid, besides the credit, after a {day} that was much worse",
+        ),
+        ("Bond", "money an operator, and stakers behind him, put up for penalties"),
         ("Shares", "a token per capacity; whoever holds it gets its part of the net rent"),
         ("Legs", "fixed parts of the rent paid before shares: the operator's costs, the protocol"),
         ("Base unit", f"the smallest amount of {result.currency}: $0.{1:0{result.decimals}d}"),

@@ -25,7 +25,8 @@ class EpochResult:
     """One settled epoch of one capacity.
 
     `rent` is the gross rent of all its leases, `credit` the part of it that went back to tenants
-    (base units). `credit_bps` is the SLA credit that applied.
+    (base units). `credit_bps` is the SLA credit that applied. `curtailed`: the operator gave the
+    epoch to the grid, within what was declared.
     """
 
     epoch: int
@@ -35,6 +36,7 @@ class EpochResult:
     rent: int
     credit: int
     energy_wh: int
+    curtailed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,75 @@ class LoanResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Penalty:
+    """What one epoch in penalty set aside from a bond: from whom, base units."""
+
+    epoch: int
+    wanted: int
+    of_operator: int
+    of_stakers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What one tenant was paid from what a bond had set aside: from whose part, base units."""
+
+    tenant: str
+    of_operator: int
+    of_stakers: int
+
+    @property
+    def amount(self) -> int:
+        """All of it."""
+        return self.of_operator + self.of_stakers
+
+
+@dataclass(frozen=True, slots=True)
+class BondResult:
+    """The bond of one capacity over the whole run, base units.
+
+    What came in: `deposited` by the operator, `staked` behind that by others, and `rewards`, the
+    stakers' part of the rent as far as it was collected. What went out: `payments`, and what the
+    operator (`withdrawn`) and stakers (`unstaked`) took out again. The rest is held: the parts
+    that insure on, what is `reserved` for tenants who have not claimed, and what is `idle`: stake
+    that waits, or what only its owner has to claim. A penalty uses up the operator's part first.
+    """
+
+    capacity: str
+    deposited: int
+    staked: int
+    rewards: int
+    withdrawn: int
+    unstaked: int
+    operator_part: int
+    pool: int
+    reserved: int
+    idle: int
+    penalties: tuple[Penalty, ...]
+    payments: tuple[Payment, ...]
+
+    @property
+    def of_operator(self) -> int:
+        """What all penalties set aside from the operator's part."""
+        return sum(penalty.of_operator for penalty in self.penalties)
+
+    @property
+    def of_stakers(self) -> int:
+        """What all penalties set aside from the stakers' pool."""
+        return sum(penalty.of_stakers for penalty in self.penalties)
+
+    @property
+    def paid(self) -> int:
+        """What tenants were paid."""
+        return sum(payment.amount for payment in self.payments)
+
+    @property
+    def left(self) -> int:
+        """What the bond holds for others than tenants."""
+        return self.operator_part + self.pool + self.idle
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """Something that befell a capacity in [first_epoch, last_epoch], in two or three words."""
 
@@ -180,6 +251,7 @@ class DemoResult:
     What accrued to shares went to loans (`dividends_to_loans`), to holders (`dividends_claimed`)
     or waits for its owner (`dividends_waiting`); `rounding` is what is left over because each
     holder's part is rounded down. `credits` says what became of the credits, where that is known.
+    `bonds` are those of capacities that have one; their money is no part of what tenants paid.
     `facts` are pairs of a name and a text for the foot of the report (transactions, gas, seconds);
     `uptime_note` says where uptimes come from; `sources` are citations.
     """
@@ -204,6 +276,7 @@ class DemoResult:
     sources: tuple[str, ...] = ()
     rounding: int = 0
     credits: tuple[Amount, ...] = ()
+    bonds: tuple[BondResult, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.capacities:
@@ -223,7 +296,7 @@ class DemoResult:
                 raise ValueError(f"{loan.label}: one debt more than epochs, one repayment for each")
             if sum(loan.rent_applied) != loan.repaid_by_rent:
                 raise ValueError(f"{loan.label}: its repayments do not add up")
-        named = {loan.capacity for loan in self.loans}
+        named = {loan.capacity for loan in self.loans} | {bond.capacity for bond in self.bonds}
         for key in named | {incident.capacity for incident in self.incidents}:
             if key not in keys:
                 raise ValueError(f"no capacity {key!r}")
@@ -280,6 +353,29 @@ class DemoResult:
         up = sum(row.uptime_bps * row.units_leased for row in rows)
         return up // leased if leased else 0
 
+    @property
+    def payments(self) -> tuple[Payment, ...]:
+        """What each tenant was paid from all bonds, in order of first appearance."""
+        sums: dict[str, Payment] = {}
+        for payment in (each for bond in self.bonds for each in bond.payments):
+            before = sums.get(payment.tenant, Payment(payment.tenant, 0, 0))
+            sums[payment.tenant] = Payment(
+                payment.tenant,
+                before.of_operator + payment.of_operator,
+                before.of_stakers + payment.of_stakers,
+            )
+        return tuple(sums.values())
+
+    @property
+    def paid_by_bonds(self) -> int:
+        """All penalties that tenants were paid, base units."""
+        return sum(bond.paid for bond in self.bonds)
+
+    @property
+    def reserved_by_bonds(self) -> int:
+        """What is set aside for tenants who have not claimed, base units."""
+        return sum(bond.reserved for bond in self.bonds)
+
     def capacity(self, key: str) -> CapacityResult:
         """A capacity by key; `KeyError` if there is none."""
         for capacity in self.capacities:
@@ -329,6 +425,39 @@ class DemoResult:
                 tuple(Amount(loan.label, sum(loan.rent_applied)) for loan in self.loans),
             ),
             *((credits,) if self.credits else ()),
+            *(self._bond_checks() if self.bonds else ()),
+        )
+
+    def _bond_checks(self) -> tuple[Check, Check]:
+        bonds = self.bonds
+        paid = Amount("paid to tenants", self.paid_by_bonds)
+        reserved = Amount("reserved for tenants", self.reserved_by_bonds)
+        return (
+            Check(
+                "what came into bonds",
+                (
+                    Amount("deposited by operators", sum(bond.deposited for bond in bonds)),
+                    Amount("staked", sum(bond.staked for bond in bonds)),
+                    Amount("rewards collected", sum(bond.rewards for bond in bonds)),
+                ),
+                (
+                    paid,
+                    Amount("taken out by operators", sum(bond.withdrawn for bond in bonds)),
+                    Amount("taken out by stakers", sum(bond.unstaked for bond in bonds)),
+                    reserved,
+                    Amount("operators' parts held", sum(bond.operator_part for bond in bonds)),
+                    Amount("stakers' pools held", sum(bond.pool for bond in bonds)),
+                    Amount("held until claimed", sum(bond.idle for bond in bonds)),
+                ),
+            ),
+            Check(
+                "what became of penalties",
+                (
+                    Amount("from operators' parts", sum(bond.of_operator for bond in bonds)),
+                    Amount("from stakers' pools", sum(bond.of_stakers for bond in bonds)),
+                ),
+                (paid, reserved),
+            ),
         )
 
     @property

@@ -31,6 +31,14 @@ FAILURES = (
 """What ends a run with one line instead of a traceback."""
 
 
+TABLES = (
+    report.capacity_table,
+    report.loan_table,
+    report.bond_table,
+    report.conservation_table,
+)
+
+
 @click.command(short_help="A month of a market on a local chain, with a report in out/demo")
 @click.option(
     "--days",
@@ -68,7 +76,7 @@ def cli(days: int, seed: int, out: Path) -> None:
         page, data = report.write_report(result, out)
     except FAILURES as error:
         raise click.ClickException(" ".join(str(error).split())) from error
-    for table in (report.capacity_table, report.loan_table, report.conservation_table):
+    for table in TABLES:
         console.print(table(result))
     console.print(f"Report:  {page}\nSummary: {data}\n", highlight=False)
     _conclude(result, console)

@@ -295,6 +295,12 @@ def reliability_figures() -> dict[str, Figure]:
     return {figure.row: figure for figure in figures() if figure.table == "reliability"}
 
 
+@lru_cache(maxsize=1)
+def bond_terms() -> dict[str, int]:
+    """What stands behind a promise of service, by key: what is a penalty, and who pays it."""
+    return {figure.row: int(figure.value) for figure in figures() if figure.table == "bond"}
+
+
 # What each numeric column counts in. Its source stands in the column named second.
 _COLUMNS: dict[str, dict[str, tuple[str, str]]] = {
     "listings": {
@@ -335,11 +341,10 @@ def _figures() -> Iterator[Figure]:
                 if row[column]:
                     source, where = _origin(row, prefix)
                     yield Figure(table, name, column, Decimal(row[column]), unit, source, where)
-    for row in _read("reliability"):
-        value = Decimal(row["value"])
-        yield Figure(
-            "reliability", row["key"], "value", value, row["unit"], row["source"], row["where"]
-        )
+    for table in ("reliability", "bond"):
+        for row in _read(table):
+            value, origin = Decimal(row["value"]), (row["source"], row["where"])
+            yield Figure(table, row["key"], "value", value, row["unit"], *origin)
 
 
 @lru_cache(maxsize=1)

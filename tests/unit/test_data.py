@@ -24,7 +24,7 @@ def value(key: str) -> Decimal:
 
 def test_there_are_about_120_published_figures() -> None:
     counts = data.count_figures()
-    assert counts == {"published": 114, "derived": 4, "assumption": 14}
+    assert counts == {"published": 114, "derived": 5, "assumption": 21}
     assert sum(counts.values()) == len(data.figures())
 
 
@@ -49,7 +49,9 @@ def test_no_figure_is_counted_twice() -> None:
     assert [place for place, count in places.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("table", ["listings", "hardware", "pue", "sla", "index", "reliability"])
+@pytest.mark.parametrize(
+    "table", ["listings", "hardware", "pue", "sla", "index", "reliability", "bond"]
+)
 def test_a_row_without_source_is_refused(
     table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +160,8 @@ def test_derived_figures_follow_from_primary_ones() -> None:
     assert round(per_interruption / 8 / 24) == value("node_days_per_interruption")
     faulty = value("llama3_faulty_gpu") / value("llama3_gpus") * 365 / value("llama3_days")
     assert round(faulty * BPS) == value("faulty_gpu_per_year_bps")
+    terms = data.bond_terms()
+    assert terms["curtailment_credit_bps"] == -(-terms["curtailment_hours"] * BPS // 24)
 
 
 def test_derived_figures_are_exactly_those_tested() -> None:
@@ -167,6 +171,7 @@ def test_derived_figures_are_exactly_those_tested() -> None:
         "node_hours_per_interruption",
         "node_days_per_interruption",
         "faulty_gpu_per_year_bps",
+        "curtailment_credit_bps",
     }
 
 
@@ -187,6 +192,33 @@ def test_readers_are_told_the_figures_in_use() -> None:
         assert text in reliability.BASIS
     keys = ("llama3_gpus", "llama3_unexpected", "llama3_days", "outage_minutes")
     assert [int(value(key)) for key in keys] == [16_384, 419, 54, 240]
+
+
+# ------------------------------------------------------------------------------ the bond
+
+
+def test_the_bond_lasts_for_the_worst_of_the_bad_week() -> None:
+    terms = data.bond_terms()
+    bad = [u for u in BadWeek("h100-iowa", 0).uptimes_bps if u < terms["penalty_below_bps"]]
+    assert len(bad) == terms["bond_days"] + terms["stake_days"]
+
+
+def test_a_unit_of_four_away_all_day_is_no_penalty() -> None:
+    fewest = min(listing.units for listing in data.listings())
+    assert BPS * (fewest - 1) // fewest >= data.bond_terms()["penalty_below_bps"]
+
+
+def test_stakers_earn_what_the_table_says() -> None:
+    terms = data.bond_terms()
+    stake_bps = terms["penalty_rent_bps"] * terms["stake_days"]  # of a day's rent
+    earned_bps = BPS * 30 * terms["stakers_bps"] // stake_bps
+    [row] = [figure for figure in data.figures() if figure.row == "stakers_bps"]
+    assert f"{earned_bps // 100} % of the stake" in row.where
+
+
+def test_a_day_given_to_the_grid_would_be_a_penalty_otherwise() -> None:
+    terms = data.bond_terms()
+    assert BPS - terms["curtailment_credit_bps"] < terms["penalty_below_bps"]
 
 
 # ----------------------------------------------------------------------------- telemetry

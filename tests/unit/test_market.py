@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import ape
 import pytest
@@ -31,6 +33,7 @@ from derrick.market import (
     index_price,
     local_market,
     owner_calls,
+    penalty_per_unit,
 )
 from derrick.testing import reverts_with
 
@@ -263,6 +266,65 @@ def test_five_lines_give_a_running_market(local):
     assert local.splitter(capacity.id).address == capacity.splitter.address
 
 
+def test_the_readmes_console_lines_do_what_they_say(project):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    lines = readme.split("## In the console")[1].split("`source env.sh`")[0].splitlines()
+    first = next(i for i, line in enumerate(lines) if "import local_market" in line)
+    console: dict[str, Any] = {}
+    exec("\n".join(line.strip() for line in lines[first:]), console)
+    m, h100, lease = (console[name] for name in ("m", "h100", "lease"))
+    assert m.lease.settledTo(h100.id).nextEpoch == 3
+    assert m.lease.creditOf(lease) == 2 * 4 * h100.listing.rent_per_unit()
+    penalty = 4 * penalty_per_unit(h100.listing)
+    assert m.stablecoin.balanceOf(m.tenant) == penalty > 0
+    assert m.bond.heldOf(h100.id) == 2 * 32 * penalty_per_unit(h100.listing) - penalty
+
+
+def test_a_bond_pays_for_a_day_in_penalty(local, project):
+    capacity = local.register("h100-iowa")
+    lease = local.sign_lease(capacity, units=4, days=7)
+    unit, units = penalty_per_unit(capacity.listing), capacity.listing.units
+    assert local.deposit_bond(capacity, days=2) == 2 * units * unit
+    assert local.bond.operatorPartOf(capacity.id) == 2 * units * unit
+    local.settle_day(capacity)
+    assert local.settle_day(capacity, uptime_bps=4_000) == 1
+    with reverts_with(project.ComputeLease.InPenalty, capacity=capacity.id):
+        local.sign_lease(capacity, units=1, days=7)
+    credit = local.lease.creditOf(lease)
+    before = local.stablecoin.balanceOf(local.tenant)
+    local.lease.claimPenalty(lease, 1, local.tenant, sender=local.tenant)
+    assert local.stablecoin.balanceOf(local.tenant) == before + 4 * unit
+    assert local.lease.creditOf(lease) == credit == 4 * capacity.listing.rent_per_unit()
+    assert local.bond.operatorPartOf(capacity.id) == (2 * units - 4) * unit
+    local.settle_day(capacity)
+    assert local.sign_lease(capacity, units=1, days=7) > lease
+
+
+def test_stakers_stand_behind_the_operator_for_a_part_of_the_rent(local, lender):
+    capacity = local.register("h100-iowa", stakers_bps=250)
+    unit, units = penalty_per_unit(capacity.listing), capacity.listing.units
+    leg = capacity.splitter.legOf(1)
+    assert (leg.recipient, leg.bps, leg.isFixed) == (local.bond.address, 250, True)
+    assert capacity.splitter.legOf(2).recipient == local.owner.address
+    local.deposit_bond(capacity, days=1)
+    assert local.stake(capacity, days=1, staker=lender) == units * unit
+    assert local.bond.stakeOf(capacity.id, lender) == units * unit
+    local.sign_lease(capacity, units, days=7)
+    for uptime_bps in (10_000, 10_000, 7_499, 0):
+        local.settle_day(capacity, uptime_bps)
+    parts = [tuple(local.bond.reserveOf(capacity.id, epoch))[:2] for epoch in (1, 2, 3)]
+    assert parts == [(0, 0), (units * unit, 0), (0, units * unit)]
+    assert local.bond.bondOf(capacity.id) == 0
+
+
+def test_stake_behind_leased_machines_waits(local, lender):
+    capacity = local.register("h100-iowa")
+    local.sign_lease(capacity, units=4, days=7)
+    amount = local.stake(capacity, days=1)
+    assert local.bond.pendingOf(capacity.id, local.lender).amount == amount > 0
+    assert local.bond.sharesOf(capacity.id, local.lender) == 0
+
+
 def test_a_registered_listing_is_the_listing(local, operator):
     listing = listings()[0]
     capacity = local.register(listing, operator)
@@ -272,6 +334,8 @@ def test_a_registered_listing_is_the_listing(local, operator):
     assert config.wattsPerUnit == listing.watts_per_unit
     assert config.pueBps == listing.pue_bps
     assert [(t.uptimeBelowBps, t.creditBps) for t in config.tiers] == list(listing.sla.tiers)
+    assert config.penaltyBelowBps == 7_500
+    assert config.penaltyPerUnit == penalty_per_unit(listing) == listing.rent_per_unit()
     assert local.capacity.priceOf(capacity.id) == listing.rent_per_unit()
     assert local.capacity.ownerOf(capacity.id) == operator.address
     assert capacity.splitter.balanceOf(operator) == SUPPLY

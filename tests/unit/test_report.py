@@ -12,12 +12,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from derrick import pictures, report
 from derrick.pictures import money, percent
 from derrick.result import (
     Amount,
+    BondResult,
     CapacityResult,
     Check,
     DemoResult,
@@ -25,6 +27,8 @@ from derrick.result import (
     Incident,
     Ledger,
     LoanResult,
+    Payment,
+    Penalty,
 )
 
 USD = 1_000_000
@@ -65,7 +69,7 @@ EDGE = CapacityResult(
     committed_uptime_bps=9_950,
     epochs=(
         epoch(1, 0, 10_000, 0, 0),
-        epoch(2, 1, 9_920, 10 * USD, 1 * USD),
+        replace(epoch(2, 1, 9_920, 10 * USD, 1 * USD), curtailed=True),
         epoch(3, 3, 10_000, 30 * USD, 0),
     ),
     legs=(Amount("operator", 9 * USD),),
@@ -82,6 +86,34 @@ LOAN = LoanResult(
     repaid_by_hand=0,
     debt=(500 * USD, 301 * USD, 302 * USD, 112_345_678),
     rent_applied=(200 * USD, 0, 190 * USD),
+)
+BOND = BondResult(
+    capacity="cluster",
+    deposited=600 * USD,
+    staked=500 * USD,
+    rewards=20 * USD,
+    withdrawn=0,
+    unstaked=50 * USD,
+    operator_part=0,
+    pool=240 * USD,
+    reserved=100 * USD,
+    idle=30 * USD,
+    penalties=(Penalty(2, 800 * USD, 600 * USD, 200 * USD),),
+    payments=(Payment("bank", 150 * USD, 100 * USD), Payment("lab", 450 * USD, 0)),
+)
+CALM_BOND = BondResult(
+    capacity="edge",
+    deposited=30 * USD,
+    staked=0,
+    rewards=0,
+    withdrawn=5 * USD,
+    unstaked=0,
+    operator_part=25 * USD,
+    pool=0,
+    reserved=0,
+    idle=0,
+    penalties=(),
+    payments=(),
 )
 RESULT = DemoResult(
     epoch_seconds=86_400,
@@ -106,6 +138,7 @@ RESULT = DemoResult(
     facts=(("transactions", "123"),),
     uptime_note="Uptimes are invented here.",
     sources=("a rate card (2026)",),
+    bonds=(BOND, CALM_BOND),
 )
 
 
@@ -218,6 +251,45 @@ def test_the_table_per_loan_equals_the_result(page: Page) -> None:
     ]
 
 
+def test_the_table_per_bond_equals_the_result(page: Page) -> None:
+    assert page.tables["bonds"] == [
+        [
+            "bond",
+            "penalties",
+            "deposited",
+            "staked",
+            "rewards",
+            "paid",
+            "reserved",
+            "taken out",
+            "left",
+        ],
+        [
+            "H100 cluster, Iowa & more",
+            "1",
+            "$600.00",
+            "$500.00",
+            "$20.00",
+            "$700.00",
+            "$100.00",
+            "$50.00",
+            "$270.00",
+        ],
+        ["Edge nodes", "0", "$30.00", "$0.00", "$0.00", "$0.00", "$0.00", "$5.00", "$25.00"],
+        [
+            "all bonds",
+            "1",
+            "$630.00",
+            "$500.00",
+            "$20.00",
+            "$700.00",
+            "$100.00",
+            "$55.00",
+            "$295.00",
+        ],
+    ]
+
+
 def test_several_loans_are_summed() -> None:
     other = replace(
         LOAN,
@@ -251,6 +323,8 @@ def test_the_summary_equals_the_result() -> None:
         "dividends_to_loans": 390 * USD,
         "dividends_claimed": 100 * USD,
         "dividends_waiting": 28 * USD + 1,
+        "penalties_paid": 700 * USD,
+        "penalties_reserved": 100 * USD,
         "rounding": 0,
         "energy_wh": 2_400_000,
         "uptime_bps": 7_995,
@@ -261,6 +335,19 @@ def test_the_summary_equals_the_result() -> None:
     assert data["capacities"][0]["epochs"]["credit_bps"] == [0, 10_000, 0]
     assert data["loans"][0]["interest"] == 2_345_678
     assert data["loans"][0]["outstanding"] == 112_345_678
+    assert data["capacities"][1]["epochs"]["curtailed"] == [False, True, False]
+    bond = data["bonds"][0]
+    assert (bond["capacity"], bond["deposited"], bond["pool"]) == ("cluster", 600 * USD, 240 * USD)
+    assert (bond["of_operator"], bond["of_stakers"]) == (600 * USD, 200 * USD)
+    assert (bond["paid"], bond["left"]) == (700 * USD, 270 * USD)
+    assert bond["penalties"] == [
+        {"epoch": 2, "wanted": 800 * USD, "of_operator": 600 * USD, "of_stakers": 200 * USD}
+    ]
+    assert bond["payments"][0] == {
+        "tenant": "bank",
+        "of_operator": 150 * USD,
+        "of_stakers": 100 * USD,
+    }
     assert data["ledger"]["held"] == {"lease engine": 909 * USD + 1, "vault": 890 * USD}
 
 
@@ -289,6 +376,12 @@ def test_the_page_tells_the_story_in_dollars(page: Page) -> None:
     assert "Operators put 67 AI accelerators up for lease. 3 tenants signed 5 leases" in words
     assert "$801.00 of $2,040.00 rent went back, 99 % of it in one bad week" in words
     assert "Rent alone has repaid $390.00 of loans worth $500.00" in words
+    assert (
+        "Penalties for 1 day took $600.00 from operators' bonds and $200.00 from stakers" in words
+    )
+    assert "Penalties are separate from credits" in words
+    assert "Tenants have claimed $700.00; $100.00 stays reserved" in words
+    assert "Edge nodes, gave day 2 to the grid, as often as it may: 10.0 % of that rent" in words
     assert "Uptimes are invented here." in words
     assert "transactions: 123" in words
     assert "a rate card (2026)" in words
@@ -321,7 +414,10 @@ def test_bars_are_the_sums_of_an_epoch() -> None:
     ("draw", "says"),
     [
         (pictures.occupancy, ("day 1: 4 of 8 units leased", "day 3: 3 of 3 units leased")),
-        (pictures.uptime, ("day 2: up 40.00 %", "day 2: up 99.20 %", "day 3: up 99.97 %")),
+        (
+            pictures.uptime,
+            ("day 2: up 40.00 %", "day 2: up 99.20 %, given to the grid", "day 3: up 99.97 %"),
+        ),
     ],
 )
 def test_every_cell_of_a_heat_map_says_its_number(
@@ -333,6 +429,31 @@ def test_every_cell_of_a_heat_map_says_its_number(
         assert any(title.endswith(text) for title in titles), text
 
 
+def test_the_penalties_show_whom_they_paid(source: str) -> None:
+    drawn = pictures.penalties(RESULT)
+    for text in ("day 2", "$800.00", "lab", "$450.00", "bank", "$250.00", "not claimed", "$100.00"):
+        assert f"{text}<" in drawn, text
+    assert "Penalties and who paid them to whom" in source
+
+
+def test_the_operators_part_of_a_penalty_is_drawn_first() -> None:
+    axes = Figure().add_axes((0, 0, 1, 1))
+    pictures._parts(axes, RESULT, [("day 1", 2 * USD, USD, 0), ("day 2", 0, 0, 3 * USD)])
+    drawn = [(bar.get_x(), bar.get_width()) for bar in axes.patches]
+    assert drawn == [(0, 2), (2, 1), (3, 0), (0, 0), (0, 0), (0, 3)]
+
+
+def test_penalties_that_were_all_claimed_leave_nothing_waiting() -> None:
+    paid = (*BOND.payments, Payment("lab", 0, 100 * USD))
+    result = replace(RESULT, bonds=(replace(BOND, reserved=0, payments=paid),))
+    assert result.conserved
+    assert [(each.tenant, each.amount) for each in result.payments] == [
+        ("bank", 250 * USD),
+        ("lab", 550 * USD),
+    ]
+    assert "not claimed" not in pictures.penalties(result)
+
+
 @pytest.mark.parametrize(
     ("units", "leased", "shade"), [(8, 0, 0), (8, 8, 10), (32, 31, 9), (32, 1, 1), (32, 16, 5)]
 )
@@ -340,7 +461,7 @@ def test_the_ends_of_the_ramp_mean_none_and_all(units: int, leased: int, shade: 
     only = replace(EDGE, units=units, epochs=(epoch(1, leased, 10_000, 0, 0),))
     loan = replace(LOAN, debt=LOAN.debt[:2], rent_applied=LOAN.rent_applied[:1])
     loan = replace(loan, capacity="edge", repaid_by_rent=200 * USD)
-    result = replace(RESULT, capacities=(only,), loans=(loan,), incidents=())
+    result = replace(RESULT, capacities=(only,), loans=(loan,), incidents=(), bonds=())
     drawn = pictures.occupancy(result)
     counts = [drawn.count(f"--occupancy-{i})") for i in range(11)]
     assert counts.index(2) == shade  # once in the legend, once in the cell
@@ -376,6 +497,33 @@ def test_each_equation_can_break(field: str, equation: str) -> None:
     assert errors[equation] in (1, -1)
     assert not broken.conserved
     assert "off by" in report.render_html(broken)
+
+
+@pytest.mark.parametrize(
+    ("field", "equation"),
+    [
+        ("deposited", "what came into bonds"),
+        ("staked", "what came into bonds"),
+        ("rewards", "what came into bonds"),
+        ("withdrawn", "what came into bonds"),
+        ("unstaked", "what came into bonds"),
+        ("operator_part", "what came into bonds"),
+        ("pool", "what came into bonds"),
+        ("idle", "what came into bonds"),
+        ("reserved", "what became of penalties"),
+    ],
+)
+def test_a_bond_can_break_the_books(field: str, equation: str) -> None:
+    bond = replace(BOND, **{field: getattr(BOND, field) + 1})
+    broken = replace(RESULT, bonds=(bond, CALM_BOND))
+    assert report.summary(broken)["checks"][equation] in (1, -1)
+    assert not broken.conserved
+
+
+def test_a_payment_out_of_nowhere_breaks_the_books() -> None:
+    bond = replace(BOND, payments=(*BOND.payments, Payment("lab", 0, 1)))
+    errors = report.summary(replace(RESULT, bonds=(bond, CALM_BOND)))["checks"]
+    assert errors["what came into bonds"] == errors["what became of penalties"] == -1
 
 
 def test_rent_that_reaches_nobody_breaks_the_books() -> None:
@@ -422,7 +570,7 @@ def test_pictures_take_their_colours_from_the_page(source: str) -> None:
     assert used <= defined
     pictured = "".join(re.findall(r"<svg.*?</svg>", source, flags=re.S))
     assert not re.search(r"#[0-9a-f]{6}\b", pictured)
-    assert source.count("<svg") == 5
+    assert source.count("<svg") == 6
 
 
 def test_light_and_dark_define_the_same_colours(source: str) -> None:
@@ -444,11 +592,21 @@ def test_names_are_escaped() -> None:
 
 def test_a_run_without_loans_or_credits_reads_well() -> None:
     calm = replace(EDGE, epochs=tuple(replace(e, credit=0, credit_bps=0) for e in EDGE.epochs))
-    result = replace(RESULT, capacities=(calm,), loans=(), incidents=(), refunded=0)
+    result = replace(
+        RESULT, capacities=(calm,), loans=(), incidents=(), refunded=0, bonds=(CALM_BOND,)
+    )
     words = Page(report.render_html(result)).words
     assert "no day needed a credit" in words
     assert "loans" not in report.headline(result)
     assert "How rent repays a loan" not in words
+    assert "What a broken promise costs" not in words
+    assert "Penalties for" not in words
+
+
+def test_operators_who_pay_alone_are_named_alone() -> None:
+    alone = replace(BOND, penalties=(Penalty(2, 600 * USD, 600 * USD, 0),))
+    words = Page(report.render_html(replace(RESULT, bonds=(alone,)))).words
+    assert "Penalties for 1 day took $600.00 from operators' bonds, on top of that." in words
 
 
 def test_a_repaid_loan_says_when() -> None:
@@ -475,7 +633,12 @@ def test_both_files_are_written(tmp_path: Path, source: str) -> None:
 
 def printed(result: DemoResult) -> str:
     console = Console(file=io.StringIO(), width=160)
-    for table in (report.capacity_table, report.loan_table, report.conservation_table):
+    for table in (
+        report.capacity_table,
+        report.loan_table,
+        report.bond_table,
+        report.conservation_table,
+    ):
         console.print(table(result))
     out = console.file
     assert isinstance(out, io.StringIO)
@@ -484,7 +647,8 @@ def printed(result: DemoResult) -> str:
 
 def test_the_terminal_shows_the_same_rows() -> None:
     text = printed(RESULT)
-    for row in (*report.capacity_rows(RESULT), *report.loan_rows(RESULT)):
+    rows = report.capacity_rows, report.loan_rows, report.bond_rows
+    for row in (row for rows_of in rows for row in rows_of(RESULT)):
         for cell in row:
             assert cell in text, cell
     assert "$3,140.000001" in text
@@ -554,5 +718,7 @@ def test_a_result_refuses_what_cannot_be() -> None:
         replace(RESULT, loans=(replace(LOAN, repaid_by_rent=1),))
     with pytest.raises(ValueError, match="no capacity 'moon'"):
         replace(RESULT, incidents=(Incident("moon", 1, 1, "eclipse"),))
+    with pytest.raises(ValueError, match="no capacity 'mars'"):
+        replace(RESULT, bonds=(replace(BOND, capacity="mars"),))
     with pytest.raises(KeyError):
         RESULT.capacity("moon")
