@@ -38,7 +38,11 @@ UNKNOWN_LEASE = UNKNOWN * IDS_PER_CAPACITY + 1
 TERMINATED, EXITED, PREEMPTED, EVICTED, LAPSED = range(5)
 """`Ending`."""
 
+POOR = 9_499
+"""An uptime that brings credit, but no penalty, from every capacity with tiers."""
+
 offs = st.sampled_from((-1, 0, 1))
+seldom = st.integers(0, 3).map(lambda n: n == 3)
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,27 @@ class Leasing(Acting):
         if spot:
             self.sign(self.draw_request(data, number, spot, ahead=0))
 
+    def sign_long(self, data: st.DataObject, number: int, terms: Sequence[int]) -> None:
+        """A lease from the next epoch on that is paid in full, of one of these terms."""
+        request, capacity = self.draw_request(data, number, terms, ahead=0), self.capacity(number)
+        most = capacity.terms[request.term].max_epochs
+        end = request.start + min(most, 2 * MAX_LENGTH if number == HOURLY else MAX_LENGTH)
+        free = capacity.attested - max(map(capacity.units_leased, range(request.start, end)))
+        units = max(1, min(request.units, free))
+        lease = self.sign(replace(request, end=end, units=units))
+        if lease and lease.open_epochs:
+            self.top_up_by(request.payer, lease.id, lease.open_epochs)
+
+    def long_terms(self, number: int) -> list[int]:
+        """Terms of a capacity under which a lease can run for some time."""
+        return [i for i in self.active(number) if self.capacity(number).terms[i].max_epochs > 9]
+
+    def earn(self, data: st.DataObject, number: int, terms: Sequence[int]) -> None:
+        """A lease comes to credit: its service is not what was promised, but no failure either."""
+        if terms:
+            self.sign_long(data, number, terms)
+            self.time_goes_by(number, 2, 0, [POOR])
+
     def draw_eviction(self, data: st.DataObject, number: int) -> tuple[Request, list[int]]:
         """A lease that pays more, misses units, and asks for them from those who have them."""
         capacity = self.capacity(number)
@@ -241,7 +266,7 @@ class Leasing(Acting):
         request = self.draw_request(data, number, terms, ahead=2)
         # Over the epochs of a victim, and more units than are free.
         if spots:
-            victim = data.draw(st.sampled_from(spots), "victim")
+            victim = data.draw(st.sampled_from(self.rather(data, spots, self.credited())), "victim")
             first = max(victim.start - 1, self.model.earliest(capacity))
             start = data.draw(st.integers(first, victim.end - 1), "start")
             shortest = capacity.terms[request.term].min_epochs
@@ -412,11 +437,7 @@ class Leasing(Acting):
         """From a bad service; if there is none so bad, it becomes that first."""
         if not any(map(self.has_cause, self.alive())):
             number = data.draw(st.sampled_from((HOURLY, DAILY)), "bad")
-            long = [i for i in self.active(number) if self.capacity(number).terms[i].max_epochs > 9]
-            request = self.draw_request(data, number, long, ahead=0)
-            lease = self.sign(replace(request, end=request.start + MAX_LENGTH))
-            if lease and lease.open_epochs:
-                self.top_up_by(request.payer, lease.id, lease.open_epochs)
+            self.sign_long(data, number, self.long_terms(number))
             # Two windows of hours, or six of a day: at least five epochs of the lease.
             self.time_goes_by(number, 2 if number == HOURLY else 6, lag, [0, 0, 0, 0, 0, 8_999])
         likely = [lease for lease in self.alive() if self.has_cause(lease)]
@@ -452,6 +473,9 @@ class Leasing(Acting):
             few = [lease for lease in self.alive() if self.few(lease)]
             return [i for i in few if (self.splits_at(i) if in_time else i.units > 1)]
 
+        if not any(i in self.credited() for i in likely()) and data.draw(seldom, "poor"):
+            number = data.draw(st.sampled_from((HOURLY, DAILY)), "of")
+            self.earn(data, number, self.long_terms(number))
         found = self.rather(data, self.fresh(data, likely), self.credited())
         lease_id, holder = self.pick_id(data, found)
         caller = STRANGER if thief else holder

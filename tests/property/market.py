@@ -14,12 +14,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from derrick.model import BOND, ENGINE, MAX_PRICE, NOBODY, Account, Capacity, Market, Token
+from derrick.model import BOND, ENGINE, MAX_PRICE, NOBODY, Account, Capacity, Lease, Market, Token
 from derrick.structs import Term
 from derrick.telemetry import Report
 from derrick.telemetry_model import WindowModel
 from derrick.units import BPS
 from tests.property.acting import (
+    DAILY,
     HOURLY,
     NUMBERS,
     UNKNOWN,
@@ -29,6 +30,7 @@ from tests.property.acting import (
     uptimes,
 )
 from tests.property.invariants import InvariantBroken, hold, same
+from tests.property.leasing import POOR
 from tests.property.serving import Serving
 from tests.property.stage import OPERATORS, OWNER, PEOPLE, PLANS, STRANGER, TENANTS, Stage
 
@@ -59,7 +61,7 @@ class MarketMachine(Serving):
             self.sign(self.draw_request(data, number))
             self.sign_spot(data, number)
         if old:
-            self.time_goes_by(2, 2, 0, [BPS, *shares])
+            self.time_goes_by(DAILY, 2, 0, [POOR, *shares])
 
     # ------------------------------------------------------------------------------ time
 
@@ -396,12 +398,17 @@ class MarketMachine(Serving):
         for who in sorted(self.capacity(number).token.frozen):
             self.set_frozen(number, who, False)
 
-    @rule(number=numbers, data=st.data())
-    def trouble_stops_nobody_else(self, number: int, data: st.DataObject) -> None:
-        """On a snapshot: an account is frozen, or the coin paused; all others get their money."""
-        names = (*PEOPLE, PLANS[number - 1].splitter, None)
-        victim = data.draw(st.sampled_from(names), "victim")
+    @rule(number=numbers, data=st.data(), of_tenant=st.booleans())
+    def trouble_stops_nobody_else(self, number: int, data: st.DataObject, of_tenant: bool) -> None:
+        """On a snapshot: an account is frozen, or the coin paused; all others get their money. Half
+        of the time it is somebody whose lease others can end."""
+        if of_tenant and not self.spots(number):
+            self.sign_spot(data, number)
+        everybody = (*PEOPLE, PLANS[number - 1].splitter, None)
+        tenants = [lease.tenant for lease in self.endable(number)] if of_tenant else []
+        victim = data.draw(st.sampled_from(tenants or everybody), "victim")
         mark, memory = self.stage.lane.snapshot(), self.witness.remember()
+        self.witness.trouble = True
         if victim is None:
             self.set_paused(number, True)
         else:
@@ -413,7 +420,12 @@ class MarketMachine(Serving):
         self.checked(everything=True)
         self.stage.lane.revert(mark)
         self.witness.restore(memory)
+        self.witness.trouble = False
         self.last = None
+
+    def endable(self, number: int) -> list[Lease]:
+        """Leases of a capacity that others than their tenants can end now."""
+        return self.spots(number) or [i for i in self.lapsed() if i.capacity == number]
 
     def end_whatever_can_be(self) -> None:
         """Leases are closed and taken back, whoever cannot move his coins."""
@@ -487,6 +499,7 @@ class MarketMachine(Serving):
             return
         for number in NUMBERS:
             self.thaw(number)
+        self.witness.trouble = True
         for number in NUMBERS:
             capacity = self.capacity(number)
             last = max((lease.end for lease in capacity.leases), default=1) - 1
@@ -500,6 +513,8 @@ class MarketMachine(Serving):
         self.checked(everything=True)
         for number in NUMBERS:
             self.nothing_is_left(self.capacity(number))
+            self.take_bond_out(number)
+        self.checked()
 
     def nothing_is_left(self, capacity: Capacity) -> None:
         self.release_all(capacity.id)
@@ -513,6 +528,17 @@ class MarketMachine(Serving):
         dust = held - exact - capacity.credit_dust
         sane = 0 <= dust <= rounded
         hold(3, sane, f"capacity {capacity.id}: settling left {dust} in {rounded} roundings")
+
+    def take_bond_out(self, number: int) -> None:
+        """Once nothing is leased any more, the operator's bond is his: not at once, but in time."""
+        operator, bond = OPERATORS[number - 1], self.model.bonds[number]
+        if bond.part:
+            self.request_exit(number, operator)
+            self.withdraw_bond(number, operator, bond.part, operator)
+        if bond.part and bond.exit:
+            self.move_to(bond.exit[1])
+            self.withdraw_bond(number, operator, bond.part, operator)
+            hold(12, self.passed, f"the bond of capacity {number} cannot be taken out")
 
     def release_all(self, number: int) -> None:
         self.release(number, STRANGER)

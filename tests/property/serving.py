@@ -329,6 +329,19 @@ class Serving(Leasing):
                 touches=number,
             )
             return
+        self.request_exit(number, caller)
+        exit_ = self.model.bonds[number].exit
+        if not self.model.bonds[number].part:
+            self.deposit_by(TENANTS[0], number, data.draw(st.integers(1, 1_000), "bond"))
+        patient = wait and (not self.capacity(number).leases or data.draw(rarely, "patient"))
+        if patient and exit_:
+            self.move_to(exit_[1] - data.draw(st.integers(0, 1), "early"))
+        part = self.model.bonds[number].part
+        amount = data.draw(st.sampled_from((part, part, 1, 0, part + 1)), "amount")
+        to = data.draw(st.sampled_from((caller, caller, *PEOPLE, NOBODY, BOND)), "to")
+        self.withdraw_bond(number, caller, amount, to)
+
+    def request_exit(self, number: int, caller: Account) -> None:
         self.act(
             caller,
             self.stage.bond,
@@ -337,18 +350,8 @@ class Serving(Leasing):
             reference=lambda m: m.request_exit(caller, number),
             touches=number,
         )
-        exit_ = self.model.bonds[number].exit
-        if not self.model.bonds[number].part:
-            self.deposit_by(TENANTS[0], number, data.draw(st.integers(1, 1_000), "bond"))
-        patient = wait and (not self.capacity(number).leases or data.draw(rarely, "patient"))
-        if patient and exit_:
-            self.move_to(exit_[1] - data.draw(st.integers(0, 1), "early"))
-        self.withdraw_bond(data, number, caller)
 
-    def withdraw_bond(self, data: st.DataObject, number: int, caller: Account) -> None:
-        part = self.model.bonds[number].part
-        amount = data.draw(st.sampled_from((part, part, 1, 0, part + 1)), "amount")
-        to = data.draw(st.sampled_from((caller, caller, *PEOPLE, NOBODY, BOND)), "to")
+    def withdraw_bond(self, number: int, caller: Account, amount: int, to: Account) -> None:
         self.act(
             caller,
             self.stage.bond,

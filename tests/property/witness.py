@@ -70,6 +70,7 @@ class Witness:
         self.receipt: Receipt | None = None
         self.callers: set[Account] = set()
         self.touched: set[int] = set()
+        self.trouble = False
         self.readings: dict[Key, Any] = {}
         self.books = Books(stage.engine.address)
         self.look(self.model.capacities)
@@ -77,12 +78,12 @@ class Witness:
 
     def remember(self) -> tuple[Any, ...]:
         """All that is kept here, for `restore` once the node is put back too."""
-        kept = (self.model, self.books)
+        kept = (self.model, self.books, self.touched, self.callers)
         return (*deepcopy(kept), dict(self.readings), self.purses, self.block_time)
 
     def restore(self, memory: tuple[Any, ...]) -> None:
-        self.model, self.books, self.readings, self.purses, self.block_time = memory
-        self.touched, self.callers = set(), set()
+        self.model, self.books, self.touched, self.callers, *rest = memory
+        self.readings, self.purses, self.block_time = rest
 
     # Acting
 
@@ -127,8 +128,16 @@ class Witness:
             return None
         if isinstance(outcome, Revert):
             self.check_laws(self.model.capacities)
-            hold(0, False, f"{call} must pass at {self.now}, but: {outcome}")
+            invariant = 12 if self.in_trouble(function, touches) else 0
+            hold(invariant, False, f"{call} must pass at {self.now}, but: {outcome}")
         return result
+
+    def in_trouble(self, function: str, touches: int | None) -> bool:
+        """Whether somebody's failure may be what stops a call: the attestors', or a coin's issuer
+        who froze or paused it. `trouble` is set by who makes such trouble on purpose."""
+        capacity = self.model.capacities.get(touches or 0)
+        stopped = capacity is not None and (capacity.token.paused or bool(capacity.token.frozen))
+        return self.trouble or stopped or function == "settleMissing"
 
     def _note(
         self, function: str, arguments: tuple[Any, ...], receipt: Receipt, number: int | None
@@ -257,17 +266,22 @@ class Witness:
             for number in sorted(numbers):
                 same_order = settled[number] <= self.read("settled", number)[0]
                 hold(4, same_order, f"capacity {number} went back from epoch {settled[number]}")
+            self.check_purses()
+            for number in sorted(numbers):
                 self.check_reference(self.model.capacities[number])
                 if everything:
                     self.check_views(self.model.capacities[number])
-            before, self.purses = self.purses, self.count_purses()
-            for (who, coin), amount in before.items():
-                after = self.purses[who, coin]
-                innocent = who not in self.callers
-                detail = f"{who} could take out {amount} {coin}s, now {after}"
-                hold(8, not innocent or after >= amount, f"{detail}; by {self.callers}")
         self.touched = set()
         self.callers = set()
+
+    def check_purses(self) -> None:
+        """Who made none of the calls since last time can take out no less than then."""
+        before, self.purses = self.purses, self.count_purses()
+        for (who, coin), amount in before.items():
+            after = self.purses[who, coin]
+            innocent = who not in self.callers
+            detail = f"{who} could take out {amount} {coin}s, now {after}"
+            hold(8, not innocent or after >= amount, f"{detail}; by {self.callers}")
 
     def check_laws(self, numbers: Any) -> None:
         """What can be said without the reference's figures: of readings, and leases as signed."""
