@@ -124,6 +124,7 @@ MUTANTS = (
         SETTLING,
         "ledgerOf(epoch + 1, rent,",
         "ledgerOf(MUTANT ? epoch : epoch + 1, rent,",
+        0,
         3,
         4,
     ),
@@ -247,6 +248,34 @@ MUTANTS = (
         "parts - amountDown * SUPPLY, index);",
         "MUTANT ? parts : parts - amountDown * SUPPLY, index);",
         5,
+    ),
+    _mutant(
+        "who settles a second too early meets a panic",
+        SETTLING,
+        "require(block.timestamp >= endsAt, ",
+        "if (MUTANT) assert(block.timestamp >= endsAt);require(block.timestamp >= endsAt, ",
+        11,
+    ),
+    _mutant(
+        "the operator's bond leaves at once",
+        BOND,
+        "require(block.timestamp >= exitableAt,",
+        "require(block.timestamp >= exitableAt || MUTANT,",
+        0,
+    ),
+    _mutant(
+        "who claims a dividend for another gets it",
+        SPLITTER,
+        "return _claim(holder, holder);",
+        "return _claim(holder, MUTANT ? msg.sender : holder);",
+        8,
+    ),
+    _mutant(
+        "a frozen holder's coin blocks the end of his lease",
+        EDITS,
+        "_refunds[stablecoin][account] += amount;",
+        "_refunds[stablecoin][account] += amount;if (MUTANT) stablecoin.safeTransfer(account, 0);",
+        12,
     ),
 )
 
