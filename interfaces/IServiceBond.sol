@@ -235,8 +235,6 @@ interface IServiceBond {
     error NotReserved(uint256 capacity, uint256 epoch);
     /// @dev The payee does not answer as this capacity's splitter.
     error NotSplitter(uint256 capacity, address payee);
-    /// @dev Legs of a splitter are counted from 0; those from 256 on are out of reach.
-    error UnknownLeg(uint256 leg);
     /// @dev The token is the one that stakers are paid in: see `collect`.
     error StakersToken(uint256 capacity, address token);
 
@@ -346,8 +344,8 @@ interface IServiceBond {
     /// is this bond. Anyone. What comes belongs to the pool; without shares in it, to the operator's
     /// part. Other tokens stay where they are: see `passOn`.
     /// @dev Once it has worked, the leg is known, and `join` and `releaseStake` collect from it first,
-    /// with at most 400,000 gas. Eight legs can be known, as many as a splitter has at a time; one
-    /// that has ended and has nothing left to pay is forgotten. Reverts with `NotSplitter` if the
+    /// with at most 400,000 gas. Eight legs can be known, as many as a splitter has at a time, of
+    /// the first 256; one that has ended and has nothing left to pay is forgotten. Reverts with `NotSplitter` if the
     /// payee is none, or with what the splitter says. Only what really came counts.
     /// @return amount Base units.
     function collect(uint256 capacity, uint256 leg) external returns (uint256 amount);

@@ -39,9 +39,8 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
     /// (assets + 1) × VIRTUAL × DEPLETED < 2^151, however often the pool is slashed and refilled.
     uint256 internal constant DEPLETED = 1e8;
     /// @dev As many as a splitter has at a time. Their indices are never used again, so they can be
-    /// higher; there is room for so many.
+    /// higher; a word has room for the first 256.
     uint256 internal constant MAX_KNOWN_LEGS = 8;
-    uint256 internal constant LEG_INDICES = 256;
     /// @dev Several times what a splitter needs with the real FiatToken. What a hostile payee can burn.
     uint256 internal constant COLLECT_GAS = 400_000;
     uint256 internal constant SHARE_BITS = 152;
@@ -286,7 +285,6 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
         uint256 leg
     ) external nonReadReentrant returns (uint256 amount) {
         // Check
-        require(leg < LEG_INDICES, UnknownLeg(leg));
         (address payee, address stablecoin) = CAPACITY.payeeOf(capacity);
         _requireSplitter(capacity, payee);
 
@@ -295,7 +293,7 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
 
         // Effect
         bool ended = amount == 0 && IRevenueSplitter(payee).legOf(leg).bps == 0;
-        _setKnown(capacity, leg, !ended);
+        if (leg < 256) _setKnown(capacity, leg, !ended);
         return _credit(capacity, leg, amount);
     }
 

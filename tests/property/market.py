@@ -536,6 +536,7 @@ class MarketMachine(Serving):
             self.request_exit(number, operator)
             self.withdraw_bond(number, operator, bond.part, operator)
         if bond.part and bond.exit:
+            self.trim(number, 0)  # leases that ended before their time
             self.move_to(bond.exit[1])
             self.withdraw_bond(number, operator, bond.part, operator)
             hold(12, self.passed, f"the bond of capacity {number} cannot be taken out")

@@ -58,6 +58,23 @@ def test_of_nine_legs_that_were_the_bonds_eight_are_known(project, lane, owner, 
     assert bond.knownLegsOf(CAPACITY) == 0x3FC
 
 
+def test_a_leg_beyond_all_bits_pays_too(project, lane, owner, operator, lender):
+    """Nobody can push a stakers' leg out of reach by changing legs again and again."""
+    stage = BondStage.deploy(project, lane, owner, operator, legs_bps=(1_000,))
+    splitter, bond = stage.splitter, stage.bond
+    count = 1
+    while count < 256:
+        some = min(7, 256 - count)
+        splitter.changeLegs([(operator, 1, False)] * some, sender=operator)
+        count += some
+    splitter.changeLegs([(bond, 2_000, True)], sender=operator)
+    assert tuple(splitter.legOf(256)) == (bond, 2_000, True)
+    stage.join(lender, 100 * USD)
+    stage.earn(1_000 * USD)
+    assert bond.collect(CAPACITY, 256, sender=lender).return_value == 200 * USD
+    assert bond.knownLegsOf(CAPACITY) == 0
+
+
 @pytest.fixture
 def mining(project, lane, owner, operator, lender):
     """A staked capacity whose splitter pays in bitcoin too, and the bitcoin."""
