@@ -537,7 +537,11 @@ class MarketMachine(Serving):
             self.withdraw_bond(number, operator, bond.part, operator)
         if bond.part and bond.exit:
             self.trim(number, 0)  # leases that ended before their time
-            self.move_to(bond.exit[1])
+            # What lapsed late stays booked in the epochs that had begun by then.
+            capacity = self.capacity(number)
+            last = max(0, capacity.leased_to - 1)
+            self.move_to(max(bond.exit[1], self.model.penalty_deadline_of(capacity, last)))
+            self.settle_up_to(number, capacity.leased_to)
             self.withdraw_bond(number, operator, bond.part, operator)
             hold(12, self.passed, f"the bond of capacity {number} cannot be taken out")
 

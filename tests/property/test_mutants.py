@@ -21,7 +21,7 @@ SETTINGS = settings(
     # The same histories in every run: a mutant that is found once is found always.
     derandomize=True,
     database=None,
-    max_examples=100,
+    max_examples=250,
     stateful_step_count=25,
     phases=[Phase.generate],
     report_multiple_bugs=False,

@@ -54,10 +54,10 @@ bps = st.integers(0, 10_000)
 report_values = st.builds(
     Report,
     capacity=st.integers(0, 12) | st.integers(0, MAX_UINT),
-    epoch=st.integers(0, 12) | st.integers(0, 2**32 - 1),
+    epoch=st.integers(0, 12) | st.integers(0, 2**24 - 1),
     uptime_bps=bps,
     load_bps=bps,
-    energy_wh=st.integers(0, 2**64 - 1),
+    energy_wh=st.integers(0, 2**48 - 1),
     curtailed=st.booleans(),
 )
 report_lists = st.integers(1, 100).flatmap(

@@ -245,7 +245,10 @@ def test_price_has_bounds(bench):
     capacity = bench.capacity
     for price in (1, 2**82):
         receipt = capacity.setPrice(1, price, sender=bench.operator)
-        assert receipt.events == [capacity.PriceSet(capacity=1, price=price)]
+        assert receipt.events == [
+            capacity.PriceSet(capacity=1, price=price),
+            capacity.MetadataUpdate(_tokenId=1),
+        ]
         assert capacity.priceOf(1) == price
     for price in (0, 2**82 + 1):
         with reverts_with(capacity.OutOfRange, field=field("price"), value=price, min=1, max=2**82):
@@ -266,7 +269,10 @@ def test_the_deed_owner_runs_it_and_nobody_else(bench, tenant, owner):
                 call(nobody)
     assert capacity.isOpen(1)
     receipt = capacity.setOpen(1, False, sender=tenant)
-    assert receipt.events == [capacity.OpenSet(capacity=1, open=False)]
+    assert receipt.events == [
+        capacity.OpenSet(capacity=1, open=False),
+        capacity.MetadataUpdate(_tokenId=1),
+    ]
     assert not capacity.isOpen(1)
 
 

@@ -70,7 +70,7 @@ def test_all_three_agree_on_every_slot(layouts):
     structs = {name: structs_of(layout) for name, layout in layouts.items()}
     assert structs[ENGINE] == structs[EDITS] == structs[SETTLEMENT]
     labels = [label for label, _, _, _ in places[ENGINE]]
-    assert {"_ledgers", "_penalties", "_penaltyClaims"} <= set(labels)
+    assert {"_services", "_penalties", "_penaltyClaims"} <= set(labels)
     assert len(set(labels)) == len(labels)
 
 
