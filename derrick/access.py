@@ -344,6 +344,7 @@ class UsedNonces:
 
     def __init__(self) -> None:
         self._expiries: dict[bytes, int] = {}
+        self._latest = 0
         self._lock = threading.Lock()
 
     def has(self, nonce: bytes) -> bool:
@@ -354,11 +355,11 @@ class UsedNonces:
     def add(self, nonce: bytes, expires_at: int, now: int) -> bool:
         """Use it up. False where it was already, also by another thread a moment ago; and once it
         has expired, when nobody remembers whether it was."""
-        if expires_at <= now:
-            return False
         with self._lock:
-            self._expiries = {key: end for key, end in self._expiries.items() if end > now}
-            if nonce in self._expiries:
+            # What was forgotten once stays refused, though a clock may go back.
+            self._latest = max(self._latest, now)
+            self._expiries = {n: end for n, end in self._expiries.items() if end > self._latest}
+            if expires_at <= self._latest or nonce in self._expiries:
                 return False
             self._expiries[nonce] = expires_at
             return True

@@ -34,7 +34,8 @@ interface IComputeLease is ILeaseEdits, ILeaseSettlement {
     /// is left alone. What is taken ends at the later of the victim's start and the new lease's, or
     /// where its funding ends if that is earlier; all that was paid beyond is credited to the
     /// holder, the deposit included. If only some of its units are taken, these become a lease of
-    /// their own, split off it. A lease that has evicted owes at least one epoch, whatever its term's
+    /// their own, split off it. Where more units are leased than are attested by now, nobody gives
+    /// any, and nothing can be signed. A lease that has evicted owes at least one epoch, whatever its term's
     /// notice. Gas grows with the victims, which the caller chooses.
     function leaseEvicting(
         LeaseRequest calldata request,

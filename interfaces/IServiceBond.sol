@@ -345,8 +345,8 @@ interface IServiceBond {
     /// part. Other tokens stay where they are: see `passOn`.
     /// @dev Once it has worked, the leg is known, and `join` and `releaseStake` collect from it first,
     /// with at most 400,000 gas. Eight legs can be known, as many as a splitter has at a time, of
-    /// the first 256; one that has ended and has nothing left to pay is forgotten. Reverts with `NotSplitter` if the
-    /// payee is none, or with what the splitter says. Only what really came counts.
+    /// the first 256; one that has ended is forgotten. Reverts with `NotSplitter` if the payee is
+    /// none, or with what the splitter says. Only what really came counts.
     /// @return amount Base units.
     function collect(uint256 capacity, uint256 leg) external returns (uint256 amount);
 
@@ -371,7 +371,8 @@ interface IServiceBond {
     /// @notice Seconds that shares cool at least: 7 days.
     function COOLDOWN() external view returns (uint256);
 
-    /// @notice Seconds in which cooled shares can be released: 2 days.
+    /// @notice Seconds in which shares can be released once they have cooled and the penalties of their
+    /// epochs are past, whether anything was leased in them or not: 2 days.
     function RELEASE_WINDOW() external view returns (uint256);
 
     /// @notice The lease engine; zero until bound.

@@ -292,7 +292,7 @@ abstract contract StakePool is IServiceBond, ReentrancyGuard {
         amount = _claimLeg(payee, stablecoin, leg);
 
         // Effect
-        bool ended = amount == 0 && IRevenueSplitter(payee).legOf(leg).bps == 0;
+        bool ended = IRevenueSplitter(payee).legOf(leg).bps == 0; // and is paid by now
         if (leg < 256) _setKnown(capacity, leg, !ended);
         return _credit(capacity, leg, amount);
     }

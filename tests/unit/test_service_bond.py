@@ -1060,6 +1060,7 @@ class TestHostilePayees:
         ("requestExit", (2,)),
         ("cancelExit", (2,)),
         ("withdraw", (2, 1, "stranger")),
+        ("passOn", (2, 1, "payee", "stranger")),
     )
 
     @pytest.fixture
