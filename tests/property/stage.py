@@ -327,8 +327,10 @@ class Stage:
             for tenant in TENANTS:
                 account = self.addresses[tenant]
                 coin.send("mint", account, self._budget(plan), sender=account)
+            # The reference knows of no allowances: all who may pay have given theirs.
+            for payer in (*TENANTS, STRANGER):
                 for spender in (self.engine, self.bond):
-                    coin.send("approve", spender, 2**256 - 1, sender=account)
+                    coin.send("approve", spender, 2**256 - 1, sender=self.addresses[payer])
 
     @staticmethod
     def _budget(plan: Plan) -> int:

@@ -88,7 +88,9 @@ def main() -> int:
     if missing:
         return complain(f"not proved: {missing}")
     taken = time.monotonic() - begun
-    print(f"{len(found)} properties hold for all inputs ({taken:.0f} s).", flush=True)
+    print(
+        f"{len(found)} properties hold for all words, units and limits ({taken:.0f} s).", flush=True
+    )
     for fault in FAULTS:
         build({CALENDAR: with_fault(fault)})
         result = prove(rf"^check_{fault.check}\(")[fault.check]
