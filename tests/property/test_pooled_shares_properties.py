@@ -124,9 +124,9 @@ class PooledMachine(RuleBasedStateMachine):
         token = place % len(self.tokens)
         self.grow(token, amount)
         self.tokens[token].send("mint", self.splitter, amount, sender=self.world.owner)
-        self.unsynced = not synced
+        self.unsynced = True
         if synced:
-            self.splitter.send("sync", self.tokens[token], sender=self.world.owner)
+            self.sync_all()
 
     def grow(self, token: int, amount: int) -> None:
         """Everybody's part of what comes in, in both kinds of shares."""
