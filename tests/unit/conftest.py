@@ -11,6 +11,7 @@ import pytest
 from derrick.chain import Contract, Receipt
 from derrick.market import (
     DAY,
+    HOUR,
     MAX_UINT256,
     TELEMETRY_RULES,
     TELEMETRY_THRESHOLD,
@@ -389,3 +390,12 @@ def service(bench, guardian, tenant, other_tenant):
     service = Service(bench, guardian, number, config)
     service.deposit(BOND)
     return service
+
+
+@pytest.fixture
+def hourly(service, tenant):
+    """A capacity with epochs of an hour: 24 to a window. Ten units leased for the first 48."""
+    hourly = service.another(epoch_length=HOUR)
+    hourly.deposit(BOND)
+    hourly.sign(tenant, end=48)
+    return hourly

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from derrick.fiat import FiatToken
-from derrick.market import DAY, HOUR, MAX_UINT256, NOBODY, Term, Tier
+from derrick.market import DAY, MAX_UINT256, NOBODY, Term, Tier
 from derrick.telemetry import Penalties, Report, ReportTree, Status
 from derrick.testing import isolated, reverts_with
 from tests.settled import settled
@@ -33,15 +33,6 @@ YEAR = 365 * DAY
 def lease(service, tenant):
     """Ten units for epochs 0 … 9."""
     return service.sign(tenant)
-
-
-@pytest.fixture
-def hourly(service, tenant):
-    """A capacity with epochs of an hour: 24 to a window. Ten units leased for the first 48."""
-    hourly = service.another(epoch_length=HOUR)
-    hourly.deposit(BOND)
-    hourly.sign(tenant, end=48)
-    return hourly
 
 
 def nothing_to_claim(service, lease, epoch, who):

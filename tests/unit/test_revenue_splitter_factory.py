@@ -8,6 +8,7 @@ import pytest
 
 from derrick.abi import checksum
 from derrick.testing import reverts_with
+from tests.splitter_stage import logs
 
 SHARE = 10**18
 SUPPLY = 1_000_000 * SHARE
@@ -42,10 +43,6 @@ def payee(factory, engine, usd, operator, owner):
 
 def config(holder: Any, legs: Any = (), supply: int = SUPPLY, max_bps: int = ANY_BPS) -> Any:
     return (CAPACITY, supply, holder, list(legs), max_bps)
-
-
-def logs(receipt: Any, event: Any) -> list[dict[str, Any]]:
-    return [dict(log.event_arguments) for log in receipt.decode_logs(event)]
 
 
 class TestDeployment:

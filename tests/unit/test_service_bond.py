@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from derrick.testing import isolated, reverts_with, reverts_without_data
@@ -22,6 +20,7 @@ from tests.bond_stage import (
     VIRTUAL,
     BondStage,
 )
+from tests.splitter_stage import logs
 
 USD = 10**6
 ZERO = "0x" + "00" * 20
@@ -53,10 +52,6 @@ def bond(stage):
 @pytest.fixture(scope="module")
 def errors(project):
     return project.ServiceBond
-
-
-def logs(receipt: Any, event: Any) -> list[dict[str, Any]]:
-    return [dict(log.event_arguments) for log in receipt.decode_logs(event)]
 
 
 class TestBinding:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from derrick.market import DAY, MAX_UINT256, Term
 from derrick.testing import isolated, reverts_with
 from tests.bond_stage import CAPACITY, STAKERS_LEG, BondStage
+from tests.splitter_stage import logs
 
 USD = 10**6
 BTC = 10**8
 FREE = 2
-
-
-def logs(receipt: Any, event: Any) -> list[dict[str, Any]]:
-    return [dict(log.event_arguments) for log in receipt.decode_logs(event)]
 
 
 # ---- stakers' rewards

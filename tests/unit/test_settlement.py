@@ -42,15 +42,6 @@ def lease(service, tenant):
     return service.sign(tenant)
 
 
-@pytest.fixture
-def hourly(service, tenant):
-    """A capacity with epochs of an hour: 24 to a window. Ten units leased for the first 48."""
-    hourly = service.another(epoch_length=HOUR)
-    hourly.deposit(BOND)
-    hourly.sign(tenant, end=48)
-    return hourly
-
-
 def word(text: str) -> bytes:
     return text.encode().ljust(32, b"\0")
 
