@@ -121,13 +121,15 @@ class Report:
 class ReportsProof(NamedTuple):
     """Several reports of one window and what proves them together."""
 
+    root: bytes
     reports: list[Report]
     proof: list[bytes]
     flags: list[bool]
 
-    def as_arguments(self) -> tuple[list[tuple[Any, ...]], list[bytes], list[bool]]:
+    def as_arguments(self) -> tuple[bytes, list[tuple[Any, ...]], list[bytes], list[bool]]:
         """As `settleMany` takes them."""
-        return ([report.as_tuple() for report in self.reports], self.proof, self.flags)
+        reports = [report.as_tuple() for report in self.reports]
+        return (self.root, reports, self.proof, self.flags)
 
 
 class ReportTree:
@@ -222,7 +224,7 @@ class ReportTree:
             raise TelemetryError(f"not in this tree: {error.args[0]}") from None
         except ValueError as error:
             raise TelemetryError(str(error)) from None
-        return ReportsProof(wanted, proof, flags)
+        return ReportsProof(self.root, wanted, proof, flags)
 
     def dump(self) -> dict[str, Any]:
         """What an attestor publishes: all leaves, as JSON. Numbers are strings: some pass 2^53."""

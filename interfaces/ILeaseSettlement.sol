@@ -26,7 +26,12 @@ interface ILeaseSettlement is ILeaseTypes {
     /// @dev A report whose turn has not come is kept; one of an epoch that is settled or kept already
     /// is passed over, so that nobody who was faster stops the rest. Reports and their proof stand as
     /// OpenZeppelin's `getMultiProof` gives them; in a tree ordered by epoch that is settlement's order.
+    /// @param root All 32 bytes of the window's root, of which the oracle keeps the first 27.
+    /// @param reports At least one, or nothing happens. The first says of which window all are.
+    /// @param proof Siblings of the reports' leaves.
+    /// @param proofFlags Whether each parent is of two known nodes, or of one and the next sibling.
     function settleMany(
+        bytes32 root,
         ITelemetryOracle.Report[] calldata reports,
         bytes32[] calldata proof,
         bool[] calldata proofFlags

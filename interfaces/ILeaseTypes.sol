@@ -195,7 +195,7 @@ interface ILeaseTypes {
     /// @param energyWh From the report; 0 without one.
     event EpochSettled(
         uint256 indexed capacity,
-        uint256 indexed epoch,
+        uint256 epoch,
         uint256 earned,
         uint256 uptimeBps,
         uint256 loadBps,
@@ -361,7 +361,7 @@ interface ILeaseTypes {
     error NotAllInRoot(uint256 setId, uint256 window);
     /// @dev The report is of another set or window than the first.
     error OtherWindow(uint256 index, uint256 setId, uint256 window);
-    /// @dev A share above 10,000 bps, or energy of 2^48 Wh or more, whoever signed it.
+    /// @dev A share above 10,000 bps, energy of 2^48 Wh or more, or neither yes nor no, whoever signed it.
     error ReportOutOfRange(bytes32 field, uint256 value);
     /// @dev The epoch was not settled for want of a report, or has its penalty already.
     error NotUnshown(uint256 capacity, uint256 epoch, PenaltyState state);

@@ -23,6 +23,7 @@ import {LeaseEdits} from "./LeaseEdits.sol";
 import {Ledger} from "./Ledger.sol";
 import {Level} from "./Level.sol";
 import {LeaseSettlement} from "./LeaseSettlement.sol";
+import {Reading, readingOf} from "./Reading.sol";
 import {Settling} from "./Settling.sol";
 
 /// @title The lease of compute
@@ -254,23 +255,21 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     /// @inheritdoc ILeaseSettlement
     function settle(ITelemetryOracle.Report calldata report, bytes32[] calldata proof) external {
         // Check
-        uint256 capacity = report.capacity;
-        (uint256 uptimeBps, uint256 loadBps, uint256 energyWh) = ReportLeaf.reading(report);
+        (uint256 capacity, uint256 reported) = ReportLeaf.subject(report);
         Service storage service = _services[capacity];
         Level level = service.level;
-        // Whatever is not plainly healthy, or the capacity's first, is the module's.
-        if (uptimeBps < level.healthyBpsOf() || report.curtailed || !level.isKnown()) {
-            _run(SETTLEMENT);
-        }
+        // Whatever is the capacity's first, or not plainly healthy, is the module's.
+        if (!level.isKnown()) _run(SETTLEMENT);
         Ledger ledger = service.ledger;
         (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, ledger);
-        require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
-        _requireReading(uptimeBps, loadBps, energyWh);
+        require(reported == epoch, NotNextEpoch(capacity, reported, epoch));
+        Reading reading = readingOf(report, epoch);
+        if (!reading.isHealthy(level.healthyBpsOf())) _run(SETTLEMENT);
         _requireShown(level, level.windowOf(endsAt), report, proof);
 
         // Effect
-        _read(service, level, epoch, uptimeBps, loadBps, energyWh);
-        _closeHealthy(service, ledger, capacity, epoch, uptimeBps, loadBps, energyWh);
+        _read(service, level, reading);
+        _closeHealthy(service, ledger, capacity, reading);
     }
 
     // ------------------------------------------------------------------ by the modules
@@ -279,6 +278,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
     // solhint-disable no-empty-blocks
 
     function settleMany(
+        bytes32 root,
         ITelemetryOracle.Report[] calldata reports,
         bytes32[] calldata proof,
         bool[] calldata proofFlags
@@ -522,7 +522,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
 
     /// @inheritdoc IComputeLease
     function isRecorded(uint256 capacity, uint256 epoch) external view returns (bool) {
-        return _records[capacity][epoch].shown;
+        return !_records[capacity][epoch].isNone();
     }
 
     /// @inheritdoc IComputeLease
@@ -580,7 +580,7 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
 
     /// @inheritdoc IComputeLease
     function rentDeltaAt(uint256 capacity, uint256 epoch) external view returns (int256) {
-        return _rentDeltas[capacity][epoch];
+        return _services[capacity].rentDeltas[epoch];
     }
 
     /// @inheritdoc IComputeLease

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {ERC721} from "solady/tokens/ERC721.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
@@ -10,17 +9,18 @@ import {ILeaseTypes} from "interfaces/ILeaseTypes.sol";
 import {IServiceBond} from "interfaces/IServiceBond.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 import {Calendar} from "./Calendar.sol";
+import {CreditSums} from "./CreditSums.sol";
 import {Funding} from "./Funding.sol";
 import {Ledger} from "./Ledger.sol";
 import {Level, levelOf} from "./Level.sol";
 import {Meter} from "./Meter.sol";
+import {Reading} from "./Reading.sol";
 
 /// @title What the lease engine and its modules keep, and the steps that they share
 /// @dev ComputeLease runs LeaseEdits and LeaseSettlement by delegatecall: all inherit this first and
 /// nothing else with storage, so that they agree on every slot.
 abstract contract LeaseBook is ILeaseTypes, ERC721 {
     using Calendar for mapping(uint256 word => uint256 lanes);
-    using Checkpoints for Checkpoints.Trace224;
     using FixedPointMathLib for uint256;
     using Funding for Lease;
     using SafeCastLib for uint256;
@@ -49,21 +49,15 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
         uint128 creditsPaid;
     }
 
-    /// @dev A report shown before its epoch's turn: one word.
-    struct Record {
-        bool shown;
-        uint16 uptimeBps;
-        uint16 loadBps;
-        uint48 energyWh;
-        bool curtailed;
-    }
-
     /// @dev All that settling a healthy epoch needs of a capacity, beside its rent: one word each.
     /// `level` is a copy of what never changes, made at the first settlement: later calls save one.
+    /// To `rentDeltas` a lease adds its rent where it starts and takes it off where its funding ends: an
+    /// epoch's total is the sum of all changes up to it, whoever signed them.
     struct Service {
         Level level;
         Ledger ledger;
         Meter meter;
+        mapping(uint256 epoch => int256) rentDeltas;
     }
 
     /// @dev Who was granted the use of a lease, up to and including the second `expires`: one word.
@@ -86,12 +80,10 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     mapping(uint256 capacity => Intake) internal _intakes;
     mapping(uint256 capacity => Outflow) internal _outflows;
     mapping(uint256 capacity => mapping(uint256 word => uint256 lanes)) internal _calendars;
-    /// @dev A lease adds its rent where it starts and takes it off where its funding ends: an epoch's
-    /// total is the sum of all changes up to it, whoever signed them.
-    mapping(uint256 capacity => mapping(uint256 epoch => int256)) internal _rentDeltas;
-    mapping(uint256 capacity => mapping(uint256 epoch => Record)) internal _records;
+    /// @dev Of reports shown before their epoch's turn.
+    mapping(uint256 capacity => mapping(uint256 epoch => Reading)) internal _records;
     /// @dev Running sum of credits in bps, keyed by the first epoch after the credited one.
-    mapping(uint256 capacity => Checkpoints.Trace224) internal _creditSums;
+    mapping(uint256 capacity => CreditSums) internal _creditSums;
     mapping(address stablecoin => mapping(address account => uint256)) internal _refunds;
     mapping(uint256 capacity => mapping(uint256 epoch => Penalty)) internal _penalties;
     /// @dev Penalties that a lease, or what it was split off, has claimed: 256 epochs to a word.
@@ -212,7 +204,7 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     /// @dev The rent rises at `from` and falls at `to`. Unchecked: 2^30 leases of less than 2^103 each,
     /// a few changes each epoch, cannot fill the word.
     function _moveRent(uint256 capacity, uint256 from, uint256 to, uint256 rate) internal {
-        mapping(uint256 epoch => int256) storage deltas = _rentDeltas[capacity];
+        mapping(uint256 epoch => int256) storage deltas = _services[capacity].rentDeltas;
         unchecked {
             deltas[from] += int256(rate);
             deltas[to] -= int256(rate);
@@ -235,7 +227,7 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     }
 
     function _creditSumBelow(uint256 capacity, uint256 epoch) internal view returns (uint256) {
-        return _creditSums[capacity].upperLookup(epoch.toUint32());
+        return _creditSums[capacity].sumBelow(epoch.toUint32());
     }
 
     /// @dev What the lease's credits come to, rounded down, and the epoch up to which they are counted.

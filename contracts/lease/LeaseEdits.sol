@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {ERC721} from "solady/tokens/ERC721.sol";
 import {CallContextChecker} from "solady/utils/CallContextChecker.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
@@ -21,7 +20,6 @@ import {Ledger, ledgerOf} from "./Ledger.sol";
 /// on its own storage; called directly, it refuses.
 contract LeaseEdits is ILeaseEdits, LeaseBook, CallContextChecker {
     using Calendar for mapping(uint256 word => uint256 lanes);
-    using Checkpoints for Checkpoints.Trace224;
     using FixedPointMathLib for uint256;
     using Funding for Lease;
     using SafeCastLib for uint256;

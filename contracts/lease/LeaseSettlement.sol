@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {CallContextChecker} from "solady/utils/CallContextChecker.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
@@ -16,6 +14,7 @@ import {Calendar} from "./Calendar.sol";
 import {LeaseBook} from "./LeaseBook.sol";
 import {Ledger, ledgerOf} from "./Ledger.sol";
 import {Level, levelOf} from "./Level.sol";
+import {Reading, readingOf, unread} from "./Reading.sol";
 import {Settling} from "./Settling.sol";
 
 /// @title The part of the lease engine that settles what is not plainly healthy
@@ -23,7 +22,6 @@ import {Settling} from "./Settling.sol";
 /// delegatecall, on its own storage; called directly, it refuses.
 contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     using Calendar for mapping(uint256 word => uint256 lanes);
-    using Checkpoints for Checkpoints.Trace224;
     using FixedPointMathLib for uint256;
     using SafeCastLib for uint256;
 
@@ -48,31 +46,38 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         ITelemetryOracle.Report calldata report,
         bytes32[] calldata proof
     ) external onlyProxy {
-        uint256 capacity = report.capacity;
-        Level level = _known(capacity);
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, _services[capacity].ledger);
-        require(report.epoch == epoch, NotNextEpoch(capacity, report.epoch, epoch));
-        _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
+        (uint256 capacity, uint256 reported) = ReportLeaf.subject(report);
+        Service storage service = _services[capacity];
+        Level level = _known(service, capacity);
+        Ledger ledger = service.ledger;
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, ledger);
+        require(reported == epoch, NotNextEpoch(capacity, reported, epoch));
+        Reading reading = readingOf(report, epoch);
         _requireShown(level, level.windowOf(endsAt), report, proof);
 
-        _closeReported(capacity, level, report);
+        _closeReported(service, level, ledger, capacity, reading);
     }
 
     /// @inheritdoc ILeaseSettlement
     function settleMany(
+        bytes32 root,
         ITelemetryOracle.Report[] calldata reports,
         bytes32[] calldata proof,
         bool[] calldata proofFlags
     ) external onlyProxy {
         if (reports.length == 0) return;
-        ITelemetryOracle.Report calldata first = reports[0];
-        Level level = _known(first.capacity);
-        uint256 setId = level.attestorSetOf();
-        uint256 window = _windowIn(level, first.epoch);
-        _requireAllShown(level, window, reports, proof, proofFlags);
+        (uint256 capacity, uint256 epoch) = ReportLeaf.subject(reports[0]);
+        Level level = _known(_services[capacity], capacity);
+        uint256 windowId = _windowIdOf(level, epoch);
+        uint256 window = uint64(windowId);
+        require(
+            bytes27(root) == _openRoot(level, window) &&
+                ReportLeaf.areAllIn(root, reports, proof, proofFlags),
+            NotAllInRoot(level.attestorSetOf(), window)
+        );
 
         for (uint256 i; i < reports.length; ++i) {
-            _settleOne(reports[i], i, setId, window);
+            _settleOne(ReportLeaf.at(reports, i), i, windowId);
         }
     }
 
@@ -81,33 +86,20 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     function _settleOne(
         ITelemetryOracle.Report calldata report,
         uint256 index,
-        uint256 setId,
-        uint256 window
+        uint256 windowId
     ) internal {
-        (uint256 capacity, uint256 epoch) = (report.capacity, report.epoch);
-        Level level = _known(capacity);
-        uint256 ownWindow = _windowIn(level, epoch);
-        require(
-            level.attestorSetOf() == setId && ownWindow == window,
-            OtherWindow(index, level.attestorSetOf(), ownWindow)
-        );
-        (uint256 uptimeBps, uint256 loadBps, uint256 energyWh) = ReportLeaf.reading(report);
-        _requireReading(uptimeBps, loadBps, energyWh);
-
+        (uint256 capacity, uint256 epoch) = ReportLeaf.subject(report);
         Service storage service = _services[capacity];
-        Ledger ledger = service.ledger;
-        if (epoch != ledger.nextEpochOf()) {
-            if (epoch > ledger.nextEpochOf()) _recordOnce(capacity, report);
-        } else if (uptimeBps < level.healthyBpsOf() || report.curtailed) {
-            _closeReported(capacity, level, report);
-        } else {
-            _read(service, level, epoch, uptimeBps, loadBps, energyWh);
-            _closeHealthy(service, ledger, capacity, epoch, uptimeBps, loadBps, energyWh);
-        }
-    }
+        Level level = service.level;
+        if (!level.isKnown()) level = _learn(service, capacity);
+        uint256 ownId = _windowIdOf(level, epoch);
+        require(ownId == windowId, OtherWindow(index, level.attestorSetOf(), uint64(ownId)));
+        Reading reading = readingOf(report, epoch);
 
-    function _recordOnce(uint256 capacity, ITelemetryOracle.Report calldata report) internal {
-        if (!_records[capacity][report.epoch].shown) _record(capacity, report);
+        Ledger ledger = service.ledger;
+        uint256 next = ledger.nextEpochOf();
+        if (epoch == next) _closeReported(service, level, ledger, capacity, reading);
+        else if (epoch > next && _records[capacity][epoch].isNone()) _record(capacity, reading);
     }
 
     /// @inheritdoc ILeaseSettlement
@@ -116,60 +108,49 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         bytes32[] calldata proof
     ) external onlyProxy {
         // Check
-        uint256 capacity = report.capacity;
-        uint256 epoch = report.epoch;
+        (uint256 capacity, uint256 epoch) = ReportLeaf.subject(report);
         Level level = _known(capacity);
         uint256 next = _services[capacity].ledger.nextEpochOf();
         require(epoch >= next, NotNextEpoch(capacity, epoch, next));
-        _requireWithin(level, epoch, epoch + 1);
-        require(!_records[capacity][epoch].shown, AlreadyRecorded(capacity, epoch));
-        uint256 endsAt = _endedAt(capacity, level, epoch);
-        _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
-        _requireShown(level, level.windowOf(endsAt), report, proof);
+        uint256 window = uint64(_windowIdOf(level, epoch));
+        require(_records[capacity][epoch].isNone(), AlreadyRecorded(capacity, epoch));
+        _endedAt(capacity, level, epoch);
+        Reading reading = readingOf(report, epoch);
+        _requireShown(level, window, report, proof);
 
         // Effect
-        _record(capacity, report);
+        _record(capacity, reading);
     }
 
-    function _record(uint256 capacity, ITelemetryOracle.Report calldata report) internal {
-        _records[capacity][report.epoch] = Record({
-            shown: true,
-            uptimeBps: report.uptimeBps,
-            loadBps: report.loadBps,
-            energyWh: uint48(report.energyWh), // a reading's
-            curtailed: report.curtailed
-        });
+    function _record(uint256 capacity, Reading reading) internal {
+        uint256 epoch = reading.epochOf();
+        _records[capacity][epoch] = reading;
         emit ReportRecorded(
             capacity,
-            report.epoch,
-            report.uptimeBps,
-            report.loadBps,
-            report.energyWh,
-            report.curtailed
+            epoch,
+            reading.uptimeOf(),
+            reading.loadOf(),
+            reading.energyOf(),
+            reading.isCurtailed()
         );
     }
 
     /// @inheritdoc ILeaseSettlement
     function settleMissing(uint256 capacity) external onlyProxy {
-        Level level = _known(capacity);
-        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, _services[capacity].ledger);
-        Record memory kept = _records[capacity][epoch];
-        ITelemetryOracle.Report memory report;
-        report.capacity = capacity;
-        report.epoch = uint24(epoch); // below the lifetime
-        if (kept.shown) {
-            report.uptimeBps = kept.uptimeBps;
-            report.loadBps = kept.loadBps;
-            report.energyWh = kept.energyWh;
-            report.curtailed = kept.curtailed;
-            return _closeReported(capacity, level, report);
-        }
+        Service storage service = _services[capacity];
+        Level level = _known(service, capacity);
+        Ledger ledger = service.ledger;
+        (uint256 epoch, uint256 endsAt) = _nextEnded(capacity, level, ledger);
+        Reading reading = _records[capacity][epoch];
+        if (!reading.isNone()) return _closeReported(service, level, ledger, capacity, reading);
+
+        reading = unread(epoch);
         ITelemetryOracle.Status status = TELEMETRY.statusOf(level.attestorSetOf(), endsAt);
         if (status == ITelemetryOracle.Status.MISSING) {
             // No proof, no pay; and what was not shown counts as what it may hide.
             _penalties[capacity][epoch].state = PenaltyState.UNSHOWN;
-            _read(_services[capacity], level, epoch, 0, 0, 0);
-            _close(capacity, report, BPS, false);
+            _read(service, level, reading);
+            _close(service, ledger, capacity, reading, BPS, false);
         } else {
             require(
                 status == ITelemetryOracle.Status.BLACKOUT,
@@ -177,7 +158,7 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
             );
             // Tenants do not gain from an outage of the attestors.
             uint256 bps = CAPACITY.serviceFaultsOf(capacity).blackoutCreditBps;
-            _close(capacity, report, bps, false);
+            _close(service, ledger, capacity, reading, bps, false);
         }
         emit EpochUnreported(capacity, epoch, status);
     }
@@ -195,105 +176,103 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         require(used == to, EpochNotIdle(capacity, used));
 
         // Effect. Nothing leased, nothing owed: every rent that was running has ended by `from`.
-        _setInPenalty(capacity, ledger, false);
+        if (ledger.isInPenalty()) _intakes[capacity].barred = false;
         _services[capacity].ledger = ledgerOf(to, 0, ledger.earnedOf(), false);
         emit IdleEpochsPassed(capacity, from, to);
     }
 
+    function _known(uint256 capacity) internal returns (Level) {
+        return _known(_services[capacity], capacity);
+    }
+
     /// @dev The capacity's service level, copied from the deeds once.
-    function _known(uint256 capacity) internal returns (Level level) {
-        level = _services[capacity].level;
-        if (!level.isKnown()) {
-            level = levelOf(CAPACITY.serviceLevelOf(capacity));
-            _services[capacity].level = level;
-        }
+    function _known(Service storage service, uint256 capacity) internal returns (Level level) {
+        level = service.level;
+        if (!level.isKnown()) level = _learn(service, capacity);
+    }
+
+    function _learn(Service storage service, uint256 capacity) internal returns (Level level) {
+        level = levelOf(CAPACITY.serviceLevelOf(capacity));
+        service.level = level;
     }
 
     function _requireWithin(Level level, uint256 from, uint256 to) internal pure {
         require(to <= level.lifetimeOf(), BadRange(from, to, level.lifetimeOf()));
     }
 
-    /// @dev All reports stand in the root of the window, and can be shown now.
-    function _requireAllShown(
-        Level level,
-        uint256 window,
-        ITelemetryOracle.Report[] calldata reports,
-        bytes32[] calldata proof,
-        bool[] calldata proofFlags
-    ) internal view {
-        bytes32[] memory leaves = new bytes32[](reports.length);
-        for (uint256 i; i < leaves.length; ++i) {
-            leaves[i] = ReportLeaf.hash(reports[i]);
-        }
-        bytes27 root = _openRoot(level, window);
-        bytes32 found = MerkleProof.processMultiProofCalldata(proof, proofFlags, leaves);
-        require(bytes27(found) == root, NotAllInRoot(level.attestorSetOf(), window));
-    }
-
-    /// @dev The window that an epoch is of, which must be one of the capacity's.
-    function _windowIn(Level level, uint256 epoch) internal pure returns (uint256 window) {
-        _requireWithin(level, epoch, epoch + 1);
-        return level.windowOf(level.endOf(epoch));
+    /// @dev See Level; the epoch must be one of the capacity's.
+    function _windowIdOf(Level level, uint256 epoch) internal pure returns (uint256) {
+        if (epoch >= level.lifetimeOf())
+            revert BadRange(epoch, epoch.saturatingAdd(1), level.lifetimeOf());
+        return level.windowIdOf(epoch);
     }
 
     // ------------------------------------------------------------------ closing an epoch
 
     /// @dev Closes the epoch that is next by its report, which has been proved.
     function _closeReported(
-        uint256 capacity,
+        Service storage service,
         Level level,
-        ITelemetryOracle.Report memory report
+        Ledger ledger,
+        uint256 capacity,
+        Reading reading
     ) internal {
-        Service storage service = _services[capacity];
-        (uint256 epoch, uint256 uptimeBps) = (report.epoch, report.uptimeBps);
-        (uint256 loadBps, uint256 energyWh) = (report.loadBps, report.energyWh);
-        _read(service, level, epoch, uptimeBps, loadBps, energyWh);
-        if (uptimeBps >= level.healthyBpsOf() && !report.curtailed) {
-            Ledger ledger = service.ledger;
-            return _closeHealthy(service, ledger, capacity, epoch, uptimeBps, loadBps, energyWh);
+        _read(service, level, reading);
+        uint256 creditBps;
+        bool inPenalty;
+        if (!reading.isHealthy(level.healthyBpsOf())) {
+            (creditBps, inPenalty) = _faultOf(capacity, level, reading);
         }
-        IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
-        if (report.curtailed && _curtail(capacity, epoch, level, faults.curtailmentEpochs)) {
-            uint256 bps = faults.curtailmentCreditBps;
-            return _close(capacity, report, bps, false);
-        }
-        bool inPenalty = uptimeBps < faults.penaltyBelowBps;
-        if (inPenalty) _punish(capacity, epoch, level, faults.penaltyPerUnit);
-        uint256 creditBps = SlaSchedule.creditFor(faults.tiers, uptimeBps);
-        _close(capacity, report, creditBps, inPenalty);
+        _close(service, ledger, capacity, reading, creditBps, inPenalty);
     }
 
-    /// @dev Closes the epoch for all leases of the capacity at once. No token moves. An epoch without
-    /// rent has no credit.
-    function _close(
+    /// @dev What a service that was not full gives back to the tenants, and whether it is a penalty, which
+    /// is set aside here.
+    function _faultOf(
         uint256 capacity,
-        ITelemetryOracle.Report memory report,
-        uint256 bps,
+        Level level,
+        Reading reading
+    ) internal returns (uint256 creditBps, bool inPenalty) {
+        (uint256 epoch, uint256 uptimeBps) = (reading.epochOf(), reading.uptimeOf());
+        IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
+        if (reading.isCurtailed() && _curtail(capacity, epoch, level, faults.curtailmentEpochs)) {
+            return (faults.curtailmentCreditBps, false);
+        }
+        inPenalty = uptimeBps < faults.penaltyBelowBps;
+        if (inPenalty) _punish(capacity, epoch, level, faults.penaltyPerUnit);
+        creditBps = SlaSchedule.creditFor(faults.tiers, uptimeBps);
+    }
+
+    /// @dev Closes the epoch for all leases of the capacity at once. No token moves.
+    function _close(
+        Service storage service,
+        Ledger ledger,
+        uint256 capacity,
+        Reading reading,
+        uint256 creditBps,
         bool inPenalty
     ) internal {
-        Service storage service = _services[capacity];
-        Ledger ledger = service.ledger;
-        uint256 epoch = report.epoch;
-        uint256 rent = _rentAt(capacity, epoch, ledger);
-        if (rent == 0) bps = 0;
-        uint256 creditUp = rent.mulDivUp(bps, BPS);
-        if (bps != 0) {
-            Checkpoints.Trace224 storage sums = _creditSums[capacity];
-            // Epochs and their sum of at most 10^4 each are far below the fields' widths.
-            sums.push(uint32(epoch + 1), uint224(sums.latest() + bps));
-            emit EpochCredited(capacity, epoch, bps, creditUp);
-        }
-        _setInPenalty(capacity, ledger, inPenalty);
-        uint256 earned = rent - creditUp;
-        service.ledger = ledgerOf(epoch + 1, rent, ledger.earnedOf() + earned, inPenalty);
-        emit EpochSettled(
-            capacity,
-            epoch,
-            earned,
-            report.uptimeBps,
-            report.loadBps,
-            report.energyWh
-        );
+        uint256 epoch = reading.epochOf();
+        uint256 rent = _rentAt(service, epoch, ledger);
+        uint256 earned = rent;
+        if (creditBps != 0) earned -= _credit(capacity, epoch, creditBps, rent);
+        _emitSettled(capacity, earned, reading);
+        // New leases are barred while the newest settled epoch is in penalty.
+        if (ledger.isInPenalty() != inPenalty) _intakes[capacity].barred = inPenalty;
+        service.ledger = ledger.closed(rent, earned, inPenalty);
+    }
+
+    /// @dev Gives back a share of an epoch's rent, which may be none.
+    function _credit(
+        uint256 capacity,
+        uint256 epoch,
+        uint256 bps,
+        uint256 rent
+    ) internal returns (uint256 creditUp) {
+        if (rent == 0) return 0;
+        creditUp = rent.mulDivUp(bps, BPS);
+        _creditSums[capacity].add(epoch, bps);
+        emit EpochCredited(capacity, epoch, bps, creditUp);
     }
 
     /// @dev Whether the epoch is one of those that the operator may give to the grid.
@@ -338,28 +317,28 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         bytes32[] calldata proof
     ) external onlyProxy {
         // Check
-        uint256 capacity = report.capacity;
-        uint256 epoch = report.epoch;
+        (uint256 capacity, uint256 epoch) = ReportLeaf.subject(report);
         PenaltyState state = _penalties[capacity][epoch].state;
         require(state == PenaltyState.UNSHOWN, NotUnshown(capacity, epoch, state));
         Level level = _services[capacity].level; // it was settled
-        _requireReading(report.uptimeBps, report.loadBps, report.energyWh);
+        Reading reading = readingOf(report, epoch);
         uint256 window = level.windowOf(level.endOf(epoch));
         uint256 deadline = level.penaltyDeadline(window);
         require(block.timestamp < deadline, PenaltyTooLate(capacity, epoch, deadline));
         uint256 setId = level.attestorSetOf();
         _requireInRoot(_finalRoot(setId, window), setId, window, report, proof);
         IComputeCapacity.ServiceFaults memory faults = CAPACITY.serviceFaultsOf(capacity);
-        require(report.uptimeBps < faults.penaltyBelowBps, NoPenalty(capacity, epoch));
+        require(reading.uptimeOf() < faults.penaltyBelowBps, NoPenalty(capacity, epoch));
 
         // Effect
         _penalties[capacity][epoch].state = PenaltyState.NONE;
-        if (report.curtailed && _curtail(capacity, epoch, level, faults.curtailmentEpochs)) return;
-        emit PenaltyAdded(capacity, epoch, report.uptimeBps);
+        if (reading.isCurtailed() && _curtail(capacity, epoch, level, faults.curtailmentEpochs))
+            return;
+        emit PenaltyAdded(capacity, epoch, reading.uptimeOf());
         _punish(capacity, epoch, level, faults.penaltyPerUnit);
         Ledger ledger = _services[capacity].ledger;
         if (epoch + 1 == ledger.nextEpochOf()) {
-            _setInPenalty(capacity, ledger, true);
+            _intakes[capacity].barred = true;
             _services[capacity].ledger = ledgerOf(
                 epoch + 1,
                 ledger.rateOf(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {LibBit} from "solady/utils/LibBit.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
 /// @notice What settling an epoch moves, in one word that is read once and written once:
@@ -9,10 +10,12 @@ import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 /// deposits stop at 2^119. `inPenalty` says so of the newest settled epoch.
 type Ledger is uint256;
 
-using {nextEpochOf, rateOf, earnedOf, isInPenalty} for Ledger global;
+using {closed, nextEpochOf, rateOf, earnedOf, isInPenalty} for Ledger global;
 
 uint256 constant RATE_AT = 24;
+uint256 constant RATE_BITS = 104;
 uint256 constant EARNED_AT = 128;
+uint256 constant EARNED_BITS = 120;
 uint256 constant IN_PENALTY_AT = 248;
 
 /// @dev Reverts with `Overflow` if a value is wider than its place; see the bounds above.
@@ -30,6 +33,22 @@ function ledgerOf(
                 (uint256(SafeCastLib.toUint120(earned)) << EARNED_AT) |
                 flag
         );
+}
+
+/// @dev The ledger once its next epoch, which is below 2^24 − 1, is closed at a rent, of which so much is
+/// earned. Reverts with `Overflow` like `ledgerOf`.
+function closed(Ledger self, uint256 rent, uint256 earned, bool inPenalty) pure returns (Ledger) {
+    unchecked {
+        uint256 total = self.earnedOf() + earned;
+        if (((rent >> RATE_BITS) | (total >> EARNED_BITS)) != 0) revert SafeCastLib.Overflow();
+        return
+            Ledger.wrap(
+                (self.nextEpochOf() + 1) |
+                    (rent << RATE_AT) |
+                    (total << EARNED_AT) |
+                    (LibBit.rawToUint(inPenalty) << IN_PENALTY_AT)
+            );
+    }
 }
 
 /// @dev The next epoch to settle.

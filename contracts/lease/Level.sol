@@ -22,11 +22,12 @@ using {
     startOf,
     endOf,
     windowOf,
+    windowIdOf,
     revealEnd,
     penaltyDeadline
 } for Level global;
 
-uint256 constant ORIGIN_BITS = 40;
+uint256 constant WINDOW_BITS = 64;
 uint256 constant EPOCH_LENGTH_AT = 40;
 uint256 constant LIFETIME_AT = 64;
 uint256 constant ATTESTOR_SET_AT = 88;
@@ -113,6 +114,12 @@ function endOf(Level self, uint256 epoch) pure returns (uint256) {
 function windowOf(Level self, uint256 endsAt) pure returns (uint256) {
     // No set has windows without length; unchecked, for epochs do not end at 0.
     return FixedPointMathLib.rawDiv(FixedPointMathLib.rawSub(endsAt, 1), windowLengthOf(self));
+}
+
+/// @dev The set and, in the low 64 bits, its window that an epoch below 2^32 belongs to. Windows are
+/// below 2^57, as times are.
+function windowIdOf(Level self, uint256 epoch) pure returns (uint256) {
+    return (attestorSetOf(self) << WINDOW_BITS) | windowOf(self, endOf(self, epoch));
 }
 
 /// @dev When a window's reports can no longer be shown. Unchecked: (window + 1)·length is at most a

@@ -6,8 +6,9 @@ import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 import {ReportLeaf} from "../libraries/ReportLeaf.sol";
 import {LeaseBook} from "./LeaseBook.sol";
-import {Ledger, ledgerOf} from "./Ledger.sol";
+import {Ledger} from "./Ledger.sol";
 import {Level} from "./Level.sol";
+import {Reading} from "./Reading.sol";
 
 /// @title Steps of settling that the engine and its module share
 /// @dev The engine settles healthy epochs itself, which is what happens nearly always; everything
@@ -36,13 +37,6 @@ abstract contract Settling is LeaseBook {
     ) internal view returns (uint256 endsAt) {
         endsAt = level.endOf(epoch);
         require(block.timestamp >= endsAt, EpochNotEnded(capacity, epoch, endsAt));
-    }
-
-    /// @dev A share above the whole, or more energy than fits, is no reading, whoever signed it.
-    function _requireReading(uint256 uptimeBps, uint256 loadBps, uint256 energyWh) internal pure {
-        require(uptimeBps <= BPS, ReportOutOfRange("uptimeBps", uptimeBps));
-        require(loadBps <= BPS, ReportOutOfRange("loadBps", loadBps));
-        require(energyWh <= type(uint48).max, ReportOutOfRange("energyWh", energyWh));
     }
 
     /// @dev The root that reports of a window can be shown against now.
@@ -87,49 +81,47 @@ abstract contract Settling is LeaseBook {
 
     // ------------------------------------------------------------------ closing an epoch
 
-    /// @dev Keeps the reading. Its numbers are checked, its epoch is below the lifetime.
-    function _read(
-        Service storage service,
-        Level level,
-        uint256 epoch,
-        uint256 uptimeBps,
-        uint256 loadBps,
-        uint256 energyWh
-    ) internal {
-        service.meter = service.meter.reading(epoch, uptimeBps, loadBps, energyWh, level.unitsOf());
+    /// @dev Keeps the reading.
+    function _read(Service storage service, Level level, Reading reading) internal {
+        service.meter = service.meter.withReading(reading, level.unitsOf());
     }
 
     /// @dev Closes an epoch of full service for all leases of the capacity at once. No token moves.
+    /// See `_close` of LeaseSettlement for the rest.
     function _closeHealthy(
         Service storage service,
         Ledger ledger,
         uint256 capacity,
-        uint256 epoch,
-        uint256 uptimeBps,
-        uint256 loadBps,
-        uint256 energyWh
+        Reading reading
     ) internal {
-        uint256 rent = _rentAt(capacity, epoch, ledger);
-        emit EpochSettled(capacity, epoch, rent, uptimeBps, loadBps, energyWh);
-        _setInPenalty(capacity, ledger, false);
-        service.ledger = ledgerOf(epoch + 1, rent, ledger.earnedOf() + rent, false);
+        uint256 epoch = reading.epochOf();
+        uint256 rent = _rentAt(service, epoch, ledger);
+        _emitSettled(capacity, rent, reading);
+        if (ledger.isInPenalty()) _intakes[capacity].barred = false;
+        service.ledger = ledger.closed(rent, rent, false);
+    }
+
+    function _emitSettled(uint256 capacity, uint256 earned, Reading reading) internal {
+        emit EpochSettled(
+            capacity,
+            reading.epochOf(),
+            earned,
+            reading.uptimeOf(),
+            reading.loadOf(),
+            reading.energyOf()
+        );
     }
 
     /// @dev What all leases pay for the epoch that is next: below 2^104, see Ledger. The changes sum to
     /// what the leases pay, so the sum is never negative. Unchecked: a change is below 2^134.
     function _rentAt(
-        uint256 capacity,
+        Service storage service,
         uint256 epoch,
         Ledger ledger
     ) internal view returns (uint256) {
         unchecked {
-            return uint256(int256(ledger.rateOf()) + _rentDeltas[capacity][epoch]);
+            return uint256(int256(ledger.rateOf()) + service.rentDeltas[epoch]);
         }
-    }
-
-    /// @dev New leases are barred while the newest settled epoch is in penalty.
-    function _setInPenalty(uint256 capacity, Ledger ledger, bool inPenalty) internal {
-        if (ledger.isInPenalty() != inPenalty) _intakes[capacity].barred = inPenalty;
     }
 
     // ------------------------------------------------------------------ penalties

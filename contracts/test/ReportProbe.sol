@@ -24,7 +24,7 @@ contract ReportProbe {
         bytes32[] calldata proof,
         bool[] calldata flags
     ) external pure returns (bytes32) {
-        return MerkleProof.processMultiProofCalldata(proof, flags, _leaves(reports));
+        return MerkleProof.processMultiProofCalldata(proof, flags, ReportLeaf.hashAll(reports));
     }
 
     /// @notice The same questions to the other library.
@@ -42,15 +42,6 @@ contract ReportProbe {
         bytes32[] calldata proof,
         bool[] calldata flags
     ) external pure returns (bool) {
-        return MerkleProofLib.verifyMultiProof(proof, root, _leaves(reports), flags);
-    }
-
-    function _leaves(
-        ITelemetryOracle.Report[] calldata reports
-    ) internal pure returns (bytes32[] memory leaves) {
-        leaves = new bytes32[](reports.length);
-        for (uint256 i; i < reports.length; ++i) {
-            leaves[i] = ReportLeaf.hash(reports[i]);
-        }
+        return ReportLeaf.areAllIn(root, reports, proof, flags);
     }
 }

@@ -27,7 +27,7 @@ def ceiling(function: str, arguments: tuple[Any, ...]) -> int:
         case "settle" | "settleMissing" | "addPenalty":
             return MOST_TO_SETTLE
         case "settleMany":
-            return MOST_TO_SETTLE * max(1, len(arguments[0]))
+            return MOST_TO_SETTLE * max(1, len(arguments[1]))
         case "passIdle":
             return MOST + PER_WORD * (arguments[1] // 16 + 1)
     return MOST

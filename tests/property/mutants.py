@@ -92,23 +92,24 @@ MUTANTS = (
     _mutant(
         "the payee earns the credit too",
         SETTLEMENT,
-        "creditUp = rent.mulDivUp(bps, BPS);",
-        "creditUp = MUTANT ? 0 : rent.mulDivUp(bps, BPS);",
+        "if (creditBps != 0) earned -= _credit(capacity, epoch, creditBps, rent);",
+        "if (creditBps != 0) earned -= _credit(capacity, epoch, creditBps, rent);"
+        "if (MUTANT) earned = rent;",
         2,
         3,
     ),
     _mutant(
         "the tenants' credit is dropped",
         SETTLEMENT,
-        "uint224(sums.latest() + bps)",
-        "uint224(sums.latest() + (MUTANT ? 0 : bps))",
+        "_creditSums[capacity].add(epoch, bps);",
+        "_creditSums[capacity].add(epoch, MUTANT ? 0 : bps);",
         3,
     ),
     _mutant(
         "credit is rounded down",
         SETTLEMENT,
-        "earned = rent - creditUp;",
-        "earned = rent - (MUTANT ? rent.mulDiv(bps, BPS) : creditUp);",
+        "creditUp = rent.mulDivUp(bps, BPS);",
+        "creditUp = MUTANT ? rent.mulDiv(bps, BPS) : rent.mulDivUp(bps, BPS);",
         3,
     ),
     _mutant(
@@ -122,8 +123,8 @@ MUTANTS = (
     _mutant(
         "an epoch can be settled again",
         SETTLING,
-        "ledgerOf(epoch + 1, rent,",
-        "ledgerOf(MUTANT ? epoch : epoch + 1, rent,",
+        "= ledger.closed(rent, rent, false);",
+        "= Ledger.wrap(Ledger.unwrap(ledger.closed(rent, rent, false)) - (MUTANT ? 1 : 0));",
         0,
         3,
         4,
@@ -221,7 +222,7 @@ MUTANTS = (
     ),
     _mutant(
         "a failing capacity takes new leases",
-        SETTLING,
+        SETTLEMENT,
         "if (ledger.isInPenalty() != inPenalty)",
         "if (ledger.isInPenalty() != inPenalty && !MUTANT)",
         0,

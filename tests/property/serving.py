@@ -119,7 +119,9 @@ class Serving(Leasing):
         chosen = data.draw(
             st.lists(st.sampled_from(tree.reports), max_size=8, unique=True), "reports"
         )
-        reports, proof, flags = tree.multiproof(chosen).as_arguments() if chosen else ([], [], [])
+        root, reports, proof, flags = (
+            tree.multiproof(chosen).as_arguments() if chosen else (tree.root, [], [], [])
+        )
         if forged and reports:
             capacity_id, at, uptime, *rest = reports[0]
             reports[0] = (capacity_id, at, uptime ^ 1, *rest)
@@ -129,6 +131,7 @@ class Serving(Leasing):
             STRANGER,
             self.stage.engine,
             "settleMany",
+            root,
             reports,
             proof,
             flags,

@@ -572,7 +572,9 @@ def test_a_report_of_his_own_making_among_others_settles_none(service, lease, te
     proved = tree.multiproof(reports)
     forged = [better.as_tuple() if r == reports[0] else r.as_tuple() for r in proved.reports]
     with reverts_with(service.bench.lease.NotAllInRoot, setId=1, window=service.window_of(0)):
-        service.engine.send("settleMany", forged, proved.proof, proved.flags, sender=rich)
+        service.engine.send(
+            "settleMany", tree.root, forged, proved.proof, proved.flags, sender=rich
+        )
 
 
 def test_small_pieces_of_a_lease_claim_no_more_than_the_whole(service, rich):

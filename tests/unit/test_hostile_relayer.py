@@ -351,13 +351,13 @@ def test_an_inner_node_is_no_leaf(probe):
 
 def test_several_reports_of_which_one_was_not_signed_lead_elsewhere(probe):
     good = TREE.multiproof(REPORTS[1:5])
-    assert probe.verifyMany(TREE.root, *good.as_arguments())
+    assert probe.verifyMany(*good.as_arguments())
     for index, report in enumerate(good.reports):
         forged = [*good.reports]
         forged[index] = replace(report, uptime_bps=0)
         many = good._replace(reports=forged)
-        assert probe.rootOfMany(*many.as_arguments())[:27] != TREE.root[:27]
-        assert not probe.verifyMany(TREE.root, *many.as_arguments())
+        assert probe.rootOfMany(*many.as_arguments()[1:])[:27] != TREE.root[:27]
+        assert not probe.verifyMany(*many.as_arguments())
 
 
 def test_reports_in_another_order_lead_elsewhere(probe):
@@ -365,8 +365,8 @@ def test_reports_in_another_order_lead_elsewhere(probe):
     assert good.reports == list(TREE.reports)
     swapped = [good.reports[1], good.reports[3], good.reports[0], good.reports[2]]
     many = good._replace(reports=[*swapped, *good.reports[4:]])
-    assert probe.rootOfMany(*many.as_arguments()) != TREE.root
-    assert not probe.verifyMany(TREE.root, *many.as_arguments())
+    assert probe.rootOfMany(*many.as_arguments()[1:]) != TREE.root
+    assert not probe.verifyMany(*many.as_arguments())
 
 
 def test_a_root_among_the_siblings_proves_no_report(probe):

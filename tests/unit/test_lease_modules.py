@@ -95,7 +95,7 @@ def test_no_selector_means_two_things(project):
 
 SETTLEMENT_CALLS = {
     "settle": ((2, 0, 0, 0, 0, False), []),
-    "settleMany": ([], [], []),
+    "settleMany": (bytes(32), [], [], []),
     "record": ((2, 0, 0, 0, 0, False), []),
     "settleMissing": (2,),
     "passIdle": (2, 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
 
@@ -10,6 +10,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from derrick.chain import Call
 from derrick.market import DAY, HOUR, TELEMETRY_RULES
 from derrick.merkle import MerkleTree, root_of_multiproof
 from derrick.telemetry import Report, ReportTree, Status
@@ -166,6 +167,75 @@ def test_a_reading_out_of_range_is_none_whoever_signed_it(
         service.show("addPenalty", bad, tree)
 
 
+class Worded(ReportTree):
+    """A tree of a report whose words need not fit their fields, as only a quorum could sign it."""
+
+    def __init__(self, *words):
+        self.reports = (Report(words[0], 0, 0, 0, 0),)
+        self.encoded = encode(["uint256"] * 6, words)
+        self._tree = MerkleTree([keccak(keccak(self.encoded))])
+
+
+@dataclass(frozen=True)
+class WordedCall(Call):
+    """A call in which one encoding stands in the place of another."""
+
+    swap: tuple[bytes, bytes] = (b"", b"")
+
+    @property
+    def message(self):
+        old, new = (part.hex() for part in self.swap)
+        data = super().message["data"]
+        assert data.count(old) == 1
+        return {**super().message, "data": data.replace(old, new)}
+
+
+EPOCHS_END = 2**256 - 1
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "one", "many"),
+    [
+        (1, 1 << 24, "NotNextEpoch", {"start": 1 << 24, "end": (1 << 24) + 1}),
+        (1, EPOCHS_END, "NotNextEpoch", {"start": EPOCHS_END, "end": EPOCHS_END}),
+        (2, 1 << 16 | 10_000, "uptimeBps", None),
+        (3, 1 << 16, "loadBps", None),
+        (4, 1 << 48 | 1, "energyWh", None),
+        (4, EPOCHS_END, "energyWh", None),
+        (5, 2, "curtailed", None),
+        (5, 1 << 255, "curtailed", None),
+    ],
+)
+@pytest.mark.parametrize("uptime", [10_000, 0], ids=["healthy", "failed"])
+def test_a_signed_word_wider_than_its_field_is_refused_and_not_cut(
+    service, lease, place, value, one, many, uptime
+):
+    """Fields are read as whole words; the low bits of a word alone would make another report."""
+    words = [service.id, 0, uptime, 8_000, 7_500_000, 0]
+    good = encode(["uint256"] * 6, words)
+    tree = Worded(*words[:place], value, *words[place + 1 :])
+    service.go_to(TELEMETRY_RULES.ends_at(service.window_of(0)))
+    service.bench.post_tree(tree, service.window_of(0))
+    report, contract = (*words[:5], False), service.bench.lease
+    for name, arguments in (
+        ("settle", (report, [])),
+        ("record", (report, [])),
+        ("settleMany", (tree.root, [report], [], [])),
+    ):
+        call = service.engine.call(name, *arguments, sender=service.bench.owner)
+        if many is None:
+            refusal = reverts_with(contract.ReportOutOfRange, field=word(one), value=value)
+        elif name == "settle":
+            wrong = {"capacity": service.id, "epoch": value, "expected": 0}
+            refusal = reverts_with(contract.NotNextEpoch, **wrong)
+        else:
+            refusal = reverts_with(contract.BadRange, **many, lifetime=LIFETIME)
+        with refusal:
+            outcome = service.lane.transact(WordedCall(**vars(call), swap=(good, tree.encoded)))
+            raise outcome
+    assert service.next_epoch == 0
+
+
 # ---- settleMany
 
 
@@ -232,7 +302,12 @@ def test_reports_out_of_order_are_kept_or_settled_as_they_come(service, hourly):
     tree = hourly.post(one, two)
     assert root_of_multiproof([two.leaf, one.leaf], [], [True]) == tree.root
     receipt = hourly.engine.send(
-        "settleMany", [two.as_tuple(), one.as_tuple()], [], [True], sender=service.bench.owner
+        "settleMany",
+        tree.root,
+        [two.as_tuple(), one.as_tuple()],
+        [],
+        [True],
+        sender=service.bench.owner,
     )
     assert [event.name for event in receipt.events] == ["ReportRecorded", "EpochSettled"]
     assert hourly.next_epoch == 1
@@ -261,9 +336,11 @@ def test_settling_many_kept_reports_again_keeps_the_first(service, hourly):
 
 
 def test_settling_many_of_nothing_does_nothing(service, hourly):
-    hourly.post(hourly.report(0))
+    tree = hourly.post(hourly.report(0))
     for proof in ([], [b"\1" * 32]):
-        receipt = hourly.engine.send("settleMany", [], proof, [], sender=service.bench.owner)
+        receipt = hourly.engine.send(
+            "settleMany", tree.root, [], proof, [], sender=service.bench.owner
+        )
         assert receipt.events == []
     assert hourly.next_epoch == 0
 
@@ -362,27 +439,35 @@ def test_of_two_reports_of_one_epoch_the_first_that_is_shown_counts(service, lea
                 service.show("record", second, tree)
             assert settled(service.miss()).uptime_bps == first.uptime_bps
             assert service.engine.read("netRevenueOf", service.id) == owed
-            proof = ([first.as_tuple(), second.as_tuple()], [], [True])
+            proof = (tree.root, [first.as_tuple(), second.as_tuple()], [], [True])
             assert service.engine.send("settleMany", *proof, sender=service.guardian).events == []
 
 
 def test_a_wrong_proof_of_many_settles_none(service, hourly):
     reports = [hourly.report(epoch) for epoch in range(8)]
     tree = hourly.post(*reports)
-    [leaves, proof, flags] = tree.multiproof(reports[:3]).as_arguments()
+    [root, leaves, proof, flags] = tree.multiproof(reports[:3]).as_arguments()
     forged = [*leaves[:2], replace(reports[2], uptime_bps=9_999).as_tuple()]
+    forgery = ReportTree.of([*reports[:2], replace(reports[2], uptime_bps=9_999)])
     engine, owner = hourly.engine, service.bench.owner
     window = hourly.window_of(0)
     for bad in (
-        (forged, proof, flags),
-        (list(reversed(leaves)), proof, flags),
-        (leaves, list(reversed(proof)), flags),
-        ([reports[3].as_tuple()], [], []),
+        (root, forged, proof, flags),
+        (root, list(reversed(leaves)), proof, flags),
+        (root, leaves, list(reversed(proof)), flags),
+        (root, [reports[3].as_tuple()], [], []),
+        # What the oracle keeps of the root is not enough, and another tree's is no help.
+        (root[:27] + b"other", leaves, proof, flags),
+        forgery.multiproof(forgery.reports).as_arguments(),
+        # Too few, too many, none.
+        (root, leaves[:2], proof, flags),
+        (root, leaves, proof[:-1], flags),
+        (root, leaves, proof, []),
+        (root, leaves, [*proof, root], flags),
+        (root, leaves, proof, [*flags, True]),
+        (root, leaves[:1], [root], [False]),
     ):
         with reverts_with(service.bench.lease.NotAllInRoot, setId=1, window=window):
-            engine.send("settleMany", *bad, sender=owner)
-    for bad in ((leaves[:2], proof, flags), (leaves, proof[:-1], flags), (leaves, proof, [])):
-        with reverts_with("MerkleProofInvalidMultiproof()"):
             engine.send("settleMany", *bad, sender=owner)
     assert hourly.next_epoch == 0
     assert not engine.read("isRecorded", hourly.id, 1)
