@@ -361,7 +361,8 @@ interface ILeaseTypes {
     error NotAllInRoot(uint256 setId, uint256 window);
     /// @dev The report is of another set or window than the first.
     error OtherWindow(uint256 index, uint256 setId, uint256 window);
-    /// @dev A share above 10,000 bps, energy of 2^48 Wh or more, or neither yes nor no, whoever signed it.
+    /// @dev A share above 10,000 bps, energy of 2^48 Wh or more, or a `curtailed` that is neither 0 nor 1,
+    /// whoever signed it.
     error ReportOutOfRange(bytes32 field, uint256 value);
     /// @dev The epoch was not settled for want of a report, or has its penalty already.
     error NotUnshown(uint256 capacity, uint256 epoch, PenaltyState state);

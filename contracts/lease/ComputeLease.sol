@@ -269,7 +269,10 @@ contract ComputeLease is IComputeLease, Settling, Multicallable {
 
         // Effect
         _read(service, level, reading);
-        _closeHealthy(service, ledger, capacity, reading);
+        uint256 rent = _rentAt(service, epoch, ledger);
+        _emitSettled(capacity, rent, reading);
+        if (ledger.isInPenalty()) _intakes[capacity].barred = false;
+        service.ledger = ledger.closed(rent, rent, false);
     }
 
     // ------------------------------------------------------------------ by the modules

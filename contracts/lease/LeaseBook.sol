@@ -49,7 +49,7 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
         uint128 creditsPaid;
     }
 
-    /// @dev All that settling a healthy epoch needs of a capacity, beside its rent: one word each.
+    /// @dev All that settling a healthy epoch needs of a capacity: three words and the changes of its rent.
     /// `level` is a copy of what never changes, made at the first settlement: later calls save one.
     /// To `rentDeltas` a lease adds its rent where it starts and takes it off where its funding ends: an
     /// epoch's total is the sum of all changes up to it, whoever signed them.

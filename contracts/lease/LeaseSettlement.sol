@@ -17,7 +17,7 @@ import {Level, levelOf} from "./Level.sol";
 import {Reading, readingOf, unread} from "./Reading.sol";
 import {Settling} from "./Settling.sol";
 
-/// @title The part of the lease engine that settles what is not plainly healthy
+/// @title The part of the lease engine that settles batches, and what is not plainly healthy
 /// @notice See ILeaseSettlement for the whole documentation. ComputeLease runs this code by
 /// delegatecall, on its own storage; called directly, it refuses.
 contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
@@ -209,7 +209,8 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
 
     // ------------------------------------------------------------------ closing an epoch
 
-    /// @dev Closes the epoch that is next by its report, which has been proved.
+    /// @dev Closes the epoch that is next by its report, which has been proved. Nothing called from here
+    /// can come back and move the ledger meanwhile: deeds and oracle are read, and the bond calls nobody.
     function _closeReported(
         Service storage service,
         Level level,

@@ -5,8 +5,8 @@ import {LibBit} from "solady/utils/LibBit.sol";
 import {ILeaseTypes} from "interfaces/ILeaseTypes.sol";
 import {ITelemetryOracle} from "interfaces/ITelemetryOracle.sol";
 
-/// @notice What a report says of an epoch, in one word on the stack, read once and checked once; zero
-/// is none. Its epoch + 1 has 24 bits, uptime and load 16 each, in bps, energy 48, in Wh, and
+/// @notice What a report says of an epoch, in one word on the stack, checked as it is made; zero is
+/// none. Its epoch + 1 has 24 bits, uptime and load 16 each, in bps, energy 48, in Wh, and
 /// `curtailed` 8. All but the last stand as they do in a Meter.
 type Reading is uint256;
 

@@ -12,7 +12,7 @@ import {Reading} from "./Reading.sol";
 
 /// @title Steps of settling that the engine and its module share
 /// @dev The engine settles healthy epochs itself, which is what happens nearly always; everything
-/// else is LeaseSettlement's.
+/// else, and every batch, is LeaseSettlement's.
 abstract contract Settling is LeaseBook {
     using SafeCastLib for uint256;
 
@@ -84,21 +84,6 @@ abstract contract Settling is LeaseBook {
     /// @dev Keeps the reading.
     function _read(Service storage service, Level level, Reading reading) internal {
         service.meter = service.meter.withReading(reading, level.unitsOf());
-    }
-
-    /// @dev Closes an epoch of full service for all leases of the capacity at once. No token moves.
-    /// See `_close` of LeaseSettlement for the rest.
-    function _closeHealthy(
-        Service storage service,
-        Ledger ledger,
-        uint256 capacity,
-        Reading reading
-    ) internal {
-        uint256 epoch = reading.epochOf();
-        uint256 rent = _rentAt(service, epoch, ledger);
-        _emitSettled(capacity, rent, reading);
-        if (ledger.isInPenalty()) _intakes[capacity].barred = false;
-        service.ledger = ledger.closed(rent, rent, false);
     }
 
     function _emitSettled(uint256 capacity, uint256 earned, Reading reading) internal {

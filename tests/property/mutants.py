@@ -45,7 +45,7 @@ class Mutant:
     """A fault: in `source` the text `real` becomes `faulty`, in which MUTANT says if it is on.
 
     `breaks` are the invariants of which the first found broken must be one. `focus` says which
-    rules of the machine are about it: LEASING or SERVING; None for all.
+    rules of the machine are about it: LEASING, SERVING or CREDITING; None for all.
     """
 
     name: str
@@ -56,15 +56,17 @@ class Mutant:
     focus: str | None
 
 
-LEASING, SERVING = "leasing", "serving"
+LEASING, SERVING, CREDITING = "leasing", "serving", "crediting"
 FOCUS = {
     **dict.fromkeys((CALENDAR, LEASE, EDITS), LEASING),
     **dict.fromkeys((SETTLING, SETTLEMENT, BOND), SERVING),
 }
 
 
-def _mutant(name: str, source: str, real: str, faulty: str, *breaks: int) -> Mutant:
-    return Mutant(name, source, real, faulty, frozenset(breaks), FOCUS.get(source))
+def _mutant(
+    name: str, source: str, real: str, faulty: str, *breaks: int, focus: str | None = None
+) -> Mutant:
+    return Mutant(name, source, real, faulty, frozenset(breaks), focus or FOCUS.get(source))
 
 
 MUTANTS = (
@@ -122,12 +124,13 @@ MUTANTS = (
     ),
     _mutant(
         "an epoch can be settled again",
-        SETTLING,
+        LEASE,
         "= ledger.closed(rent, rent, false);",
         "= Ledger.wrap(Ledger.unwrap(ledger.closed(rent, rent, false)) - (MUTANT ? 1 : 0));",
         0,
         3,
         4,
+        focus=SERVING,
     ),
     _mutant(
         "a deposit is not taken",
@@ -277,6 +280,25 @@ MUTANTS = (
         "_refunds[stablecoin][account] += amount;",
         "_refunds[stablecoin][account] += amount;if (MUTANT) stablecoin.safeTransfer(account, 0);",
         12,
+    ),
+    _mutant(
+        "the credit of a lease that is split or merged is lost",
+        EDITS,
+        "_refunds[stablecoin][holder] += amount;",
+        "if (!MUTANT) _refunds[stablecoin][holder] += amount;",
+        2,
+        3,
+        focus=CREDITING,
+    ),
+    _mutant(
+        "a merger forgets how far the later part is paid",
+        EDITS,
+        "signed.fundedTo = other.fundedTo;",
+        "if (!MUTANT) signed.fundedTo = other.fundedTo;",
+        0,
+        2,
+        3,
+        focus=CREDITING,
     ),
 )
 

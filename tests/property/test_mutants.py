@@ -13,7 +13,7 @@ from derrick.testing import isolated
 from tests.property.invariants import InvariantBroken
 from tests.property.leasing import Leasing
 from tests.property.market import MarketMachine
-from tests.property.mutants import LEASING, MUTANTS, SERVING, SLOT, Mutant, with_mutants
+from tests.property.mutants import CREDITING, LEASING, MUTANTS, SERVING, SLOT, Mutant, with_mutants
 from tests.property.serving import Serving
 from tests.property.stage import Stage, project_artifacts
 
@@ -38,10 +38,39 @@ def stage(lane: Lane) -> Iterator[Stage]:
 def machine_for(mutant: Mutant | None) -> type[MarketMachine]:
     """The machine without those rules that have nothing to do with the fault: what is left of a
     history is the denser."""
-    away = {LEASING: Serving, SERVING: Leasing}.get(mutant.focus if mutant else None)
-    rules = [name for name, each in vars(away or object).items() if hasattr(each, RULE_MARKER)]
-    kept = ("lease",)
-    return type("Machine", (MarketMachine,), {name: None for name in rules if name not in kept})
+    focus = mutant.focus if mutant else None
+    away = {
+        LEASING: rules_of(Serving),
+        SERVING: rules_of(Leasing) - {"lease"},
+        CREDITING: rules_of(MarketMachine) - EDITS_AND_CREDITS,
+    }
+    return type("Machine", (MarketMachine,), dict.fromkeys(away.get(focus, ())))
+
+
+def rules_of(machine: type) -> set[str]:
+    return {
+        name
+        for base in (machine.__mro__ if machine is MarketMachine else (machine,))
+        for name, each in vars(base).items()
+        if hasattr(each, RULE_MARKER)
+    }
+
+
+EDITS_AND_CREDITS = {
+    "lease",
+    "lease_evicting",
+    "split_lease",
+    "merge",
+    "preempt",
+    "transfer_lease",
+    "claim_credit",
+    "windows_pass",
+    "report",
+    "settle_some",
+    # What every history ends with.
+    "release",
+    "trim",
+}
 
 
 def run(stage: Stage, mutant: int, config: settings = SETTINGS) -> None:

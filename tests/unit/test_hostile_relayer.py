@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations, product
 
 import pytest
 from eth_abi import encode
@@ -381,6 +382,40 @@ def test_a_root_among_the_siblings_proves_no_report(probe):
         ([TREE.root, bytes(32)], [False, False]),
     ):
         assert not probe.verifyMany(TREE.root, [forged.as_tuple()], proof, flags)
+
+
+def test_no_multiproof_of_known_nodes_proves_what_stands_not_in_the_tree(probe, lane):
+    """Every proof and every flags of up to three reports, among them a forged one or one twice."""
+    tree = ReportTree.of(REPORTS[:3])
+    forged = replace(tree.reports[0], uptime_bps=0)
+    leaves = [report.leaf for report in tree.reports]
+    root = tree.root
+    inner = {hash_pair(a, b) for a, b in combinations(leaves, 2)}
+    nodes = [*leaves, root, forged.leaf, *(node for node in inner if node in tree_nodes(tree))]
+    assert len(nodes) == 6
+    probe = lane.contract(probe)
+    calls, honest = [], []
+    for count, siblings in product((1, 2, 3), (0, 1, 2)):
+        if count + siblings > 4:
+            continue
+        for picked in product((*tree.reports, forged), repeat=count):
+            words = [report.as_tuple() for report in picked]
+            is_honest = forged not in picked and len(set(picked)) == count
+            for proof in product(nodes, repeat=siblings):
+                for flags in product((False, True), repeat=count + siblings - 1):
+                    calls.append(probe.call("verifyMany", root, words, proof, flags))
+                    honest.append(is_honest)
+    answers = [
+        answer for at in range(0, len(calls), 500) for answer in lane.batch(calls[at : at + 500])
+    ]
+    proved = [call for call, answer in zip(calls, answers, strict=True) if answer]
+    assert {len(call.arguments[1]) for call in proved} == {1, 2, 3}
+    assert not any(answer and not fair for answer, fair in zip(answers, honest, strict=True))
+
+
+def tree_nodes(tree):
+    """What an attestor's published leaves tell of the tree's inside."""
+    return {node for report in tree.reports for node in tree.proof(report)}
 
 
 def test_no_reports_and_the_root_itself_are_a_valid_proof_of_nothing(probe):

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from derrick.chain import Call
-from derrick.market import DAY, HOUR, TELEMETRY_RULES
-from derrick.merkle import MerkleTree, root_of_multiproof
-from derrick.telemetry import Report, ReportTree, Status
-from derrick.testing import isolated, reverts_with
+from derrick.abi import Revert
+from derrick.chain import Call, Receipt
+from derrick.market import DAY, HOUR, MAX_UINT256, TELEMETRY_RULES
+from derrick.merkle import MerkleTree, hash_pair, root_of_multiproof
+from derrick.telemetry import REPORT_TYPES, Report, ReportTree, Status
+from derrick.testing import isolated, reverts_with, reverts_without_data
 from tests.settled import all_settled, settled
 from tests.unit.conftest import (
     BOND,
@@ -190,18 +192,15 @@ class WordedCall(Call):
         return {**super().message, "data": data.replace(old, new)}
 
 
-EPOCHS_END = 2**256 - 1
-
-
 @pytest.mark.parametrize(
     ("place", "value", "one", "many"),
     [
         (1, 1 << 24, "NotNextEpoch", {"start": 1 << 24, "end": (1 << 24) + 1}),
-        (1, EPOCHS_END, "NotNextEpoch", {"start": EPOCHS_END, "end": EPOCHS_END}),
+        (1, MAX_UINT256, "NotNextEpoch", {"start": MAX_UINT256, "end": MAX_UINT256}),
         (2, 1 << 16 | 10_000, "uptimeBps", None),
         (3, 1 << 16, "loadBps", None),
         (4, 1 << 48 | 1, "energyWh", None),
-        (4, EPOCHS_END, "energyWh", None),
+        (4, MAX_UINT256, "energyWh", None),
         (5, 2, "curtailed", None),
         (5, 1 << 255, "curtailed", None),
     ],
@@ -234,6 +233,37 @@ def test_a_signed_word_wider_than_its_field_is_refused_and_not_cut(
             outcome = service.lane.transact(WordedCall(**vars(call), swap=(good, tree.encoded)))
             raise outcome
     assert service.next_epoch == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "field"),
+    [
+        (1, 1 << 24, None),
+        (1, MAX_UINT256, None),
+        (2, 1 << 16, "uptimeBps"),
+        (3, 1 << 255, "loadBps"),
+        (4, 1 << 48, "energyWh"),
+        (5, 1 << 104, "curtailed"),
+    ],
+)
+def test_a_signed_word_wider_than_its_field_adds_no_penalty(service, lease, place, value, field):
+    words = [service.id, 0, 0, 8_000, 7_500_000, 0]
+    good = encode(["uint256"] * 6, words)
+    tree = Worded(*words[:place], value, *words[place + 1 :])
+    service.go_to(TELEMETRY_RULES.ends_at(service.window_of(0)))
+    service.bench.post_tree(tree, service.window_of(0))
+    service.go_to(service.reveal_ends(0))
+    assert settled(service.miss()).status == Status.MISSING
+    sender, contract = service.bench.owner, service.bench.lease
+    call = service.engine.call("addPenalty", (*words[:5], False), [], sender=sender)
+    if field is None:
+        wrong = {"capacity": service.id, "epoch": value, "state": NONE}
+        refusal = reverts_with(contract.NotUnshown, **wrong)
+    else:
+        refusal = reverts_with(contract.ReportOutOfRange, field=word(field), value=value)
+    with refusal:
+        raise service.lane.transact(WordedCall(**vars(call), swap=(good, tree.encoded)))
+    assert service.penalty(0) == (0, 0, UNSHOWN)
 
 
 # ---- settleMany
@@ -443,6 +473,130 @@ def test_of_two_reports_of_one_epoch_the_first_that_is_shown_counts(service, lea
             assert service.engine.send("settleMany", *proof, sender=service.guardian).events == []
 
 
+class Twice(ReportTree):
+    """A tree that no honest attestor builds: one report stands twice."""
+
+    def __init__(self, report):
+        self.reports = (report, report)
+        self._tree = SimpleNamespace(root=hash_pair(report.leaf, report.leaf))
+
+
+def test_a_report_that_stands_twice_in_a_batch_settles_one_epoch(service, lease):
+    report = service.report(0, 0)
+    tree = Twice(report)
+    service.go_to(TELEMETRY_RULES.ends_at(service.window_of(0)))
+    service.bench.post_tree(tree, service.window_of(0))
+    both = (tree.root, [report.as_tuple()] * 2, [], [True])
+    receipt = service.engine.send("settleMany", *both, sender=service.bench.owner)
+    assert settled(receipt).epoch == 0
+    assert service.next_epoch == 1
+    assert service.bond.read("operatorPartOf", service.id) == BOND - 10 * PENALTY
+    assert service.engine.read("performanceOf", service.id).lifetimeWh == report.energy_wh
+
+
+WAYS = {
+    "one by one": lambda hourly, tree, reports: [
+        hourly.show("settle", report, tree) for report in reports
+    ],
+    "all at once": lambda hourly, tree, reports: [hourly.settle_many(tree, *reports)],
+    "kept before their turn": lambda hourly, tree, reports: [
+        hourly.settle_many(tree, *reports[1:]),
+        hourly.show("settle", reports[0], tree),
+        *(hourly.miss() for _ in reports[1:]),
+    ],
+}
+
+
+def test_whichever_way_reports_are_settled_comes_to_the_same(service, hourly, tenant):
+    """The engine's path and its module's, from the first settlement on, faults among them."""
+    faults = {0: 9_950, 3: 0, 4: 0, 5: 9_000, 9: 9_989, 10: 9_990, 17: 0, 18: 9_989, 22: 0}
+    reports = [
+        hourly.report(
+            epoch,
+            faults.get(epoch, 10_000),
+            load_bps=10_000 - epoch,
+            energy_wh=2**48 - 1 - epoch,
+            curtailed=epoch in (2, 4, 17, 20),
+        )
+        for epoch in range(24)
+    ]
+    tree = hourly.post(*reports)
+    engine, number = hourly.engine, hourly.id
+    found = {}
+    for way, settle in WAYS.items():
+        with isolated(service.lane):
+            receipts = settle(hourly, tree, reports)
+            assert hourly.next_epoch == 24
+            found[way] = (
+                [each for receipt in receipts for each in all_settled(receipt)],
+                engine.read("performanceOf", number),
+                engine.read("netRevenueOf", number),
+                engine.read("curtailedIn", number, 0),
+                [engine.read("creditSumBelow", number, epoch) for epoch in range(26)],
+                [hourly.penalty(epoch) for epoch in range(24)],
+                hourly.bond.read("operatorPartOf", number),
+                hourly.is_barred,
+            )
+    first = found["one by one"]
+    assert [each.uptime_bps for each in first[0]] == [report.uptime_bps for report in reports]
+    assert [epoch for epoch in range(24) if first[5][epoch][2] == RESERVED] == [3, 17, 22]
+    assert first[3] == CURTAILMENTS
+    for way in WAYS:
+        assert found[way] == first, way
+
+
+def test_one_transaction_keeps_settles_and_passes_over(service, hourly):
+    """Each call of a multicall starts from what the one before it left, in the module and not."""
+    reports = [hourly.report(epoch, 0 if epoch in (0, 2) else 10_000) for epoch in range(6)]
+    tree = hourly.post(*reports)
+    some, every = tree.multiproof(reports[2:4]), tree.multiproof(reports)
+    calls = [
+        ("settleMany", *some.as_arguments()),
+        ("settle", reports[0].as_tuple(), tree.proof(reports[0])),
+        ("settle", reports[1].as_tuple(), tree.proof(reports[1])),
+        ("settleMissing", hourly.id),
+        ("settleMany", *every.as_arguments()),
+        ("settleMany", *every.as_arguments()),
+    ]
+    data = [hourly.engine.call(*call).message["data"] for call in calls]
+    receipt = hourly.engine.send("multicall", data, sender=service.bench.owner)
+    assert [each.epoch for each in all_settled(receipt)] == list(range(6))
+    assert hourly.next_epoch == 6
+    assert hourly.engine.read("netRevenueOf", hourly.id) == 4 * RATE
+    assert hourly.bond.read("operatorPartOf", hourly.id) == BOND - 2 * 10 * PENALTY
+    assert hourly.engine.read("performanceOf", hourly.id).lifetimeWh == 6 * 1_234_567
+
+
+def test_the_last_epoch_there_is_can_be_settled_among_others(service, tenant):
+    short = service.another(epoch_length=HOUR, lifetime_epochs=24)
+    short.sign(tenant, end=24)
+    reports = [short.report(epoch) for epoch in range(24)]
+    tree = short.post(*reports)
+    short.settle_many(tree, *reports[:23])
+    short.settle_many(tree, *reports)
+    assert short.next_epoch == short.engine.read("performanceOf", short.id).reportedTo == 24
+    assert short.settle_many(tree, *reports).events == []
+    for call in (short.miss, lambda: short.show("settle", reports[23], tree)):
+        with reverts_with(service.bench.lease.LifetimeSettled, capacity=short.id):
+            call()
+    assert short.engine.read("netRevenueOf", short.id) == 24 * RATE
+
+
+def test_sums_of_credits_are_those_of_all_epochs_below(service, hourly):
+    """From the first epoch on, at each credited epoch, beside it, and beyond all epochs."""
+    credits = {0: 1_000, 5: 2_500, 6: 10_000, 23: 1_000}
+    uptimes = {1_000: 9_950, 2_500: 9_600, 10_000: 9_200}
+    reports = [
+        hourly.report(epoch, uptimes.get(credits.get(epoch, 0), 10_000)) for epoch in range(24)
+    ]
+    engine, number = hourly.engine, hourly.id
+    assert engine.read("creditSumBelow", number, 2**32 - 1) == 0
+    hourly.settle_many(hourly.post(*reports), *reports)
+    for epoch in (*range(26), LIFETIME, 2**24 - 1, 2**24, 2**32 - 1):
+        below = sum(credit for at, credit in credits.items() if at < epoch)
+        assert engine.read("creditSumBelow", number, epoch) == below
+
+
 def test_a_wrong_proof_of_many_settles_none(service, hourly):
     reports = [hourly.report(epoch) for epoch in range(8)]
     tree = hourly.post(*reports)
@@ -488,6 +642,149 @@ def test_an_inner_node_passes_for_no_report(service, hourly):
     node = {"setId": 1, "window": hourly.window_of(0), "leaf": reports[0].leaf}
     with reverts_with(service.bench.lease.NotInRoot, **node):
         hourly.engine.send("settle", reports[0].as_tuple(), shorter, sender=service.bench.owner)
+
+
+# ---- a caller who writes his own calldata
+
+
+@dataclass(frozen=True)
+class RawCall(Call):
+    """A call of these bytes."""
+
+    data: bytes = b""
+
+    @property
+    def message(self):
+        return {**super().message, "data": "0x" + self.data.hex()}
+
+
+def raw(call, *words):
+    """The call's function with these words for inputs."""
+    selector = bytes.fromhex(call.message["data"][2:10])
+    data = b"".join(w if isinstance(w, bytes) else w.to_bytes(32, "big") for w in words)
+    return RawCall(**vars(call), data=selector + data)
+
+
+def batch_of(service, *arguments):
+    """A call of `settleMany`, from whoever."""
+    return service.engine.call("settleMany", *arguments, sender=service.bench.owner)
+
+
+def test_arrays_that_overlap_settle_what_was_signed_and_nothing_else(service, hourly):
+    """Proof and flags stand inside the reports: none of it changes what they say."""
+    reports = [hourly.report(epoch, 9_950 if epoch == 1 else 10_000) for epoch in range(3)]
+    tree = hourly.post(*reports)
+    call = batch_of(hourly, *tree.multiproof(reports).as_arguments())
+    encoded = [encode(REPORT_TYPES, report.as_tuple()) for report in reports]
+    at = 4 * 32
+    no_proof = at + 32 + 32  # the epoch of the first report: a length of zero
+    flags = at + 32 + 2 * 192 + 32  # that of the third: two flags, its uptime and its load
+    overlapping = raw(call, tree.root, at, no_proof, flags, 3, *encoded)
+    found = []
+    for each in (call, overlapping):
+        with isolated(service.lane):
+            receipt = hourly.lane.transact(each)
+            assert isinstance(receipt, Receipt)
+            found.append(all_settled(receipt))
+    assert found[0] == found[1]
+    assert [each.uptime_bps for each in found[1]] == [10_000, 9_950, 10_000]
+    short = raw(call, tree.root, at, no_proof, flags, 3, *encoded[:2])
+    with reverts_without_data():
+        raise hourly.lane.transact(short)
+    assert hourly.next_epoch == 0
+
+
+@pytest.mark.parametrize("flag", [2, 1 << 8, 1 << 255, MAX_UINT256])
+def test_a_flag_is_set_by_any_bit(service, hourly, flag):
+    """As the library reads it; no bit makes another tree of the same nodes."""
+    reports = [hourly.report(epoch) for epoch in range(2)]
+    tree = hourly.post(*reports)
+    call = batch_of(hourly, *tree.multiproof(reports).as_arguments())
+    words = bytearray.fromhex(call.message["data"][10:])
+    assert words[-32:] == (1).to_bytes(32, "big")
+    receipt = hourly.lane.transact(raw(call, bytes(words[:-32]), flag))
+    assert [each.epoch for each in all_settled(receipt)] == [0, 1]
+
+
+@pytest.mark.parametrize("length", [4, 2**27, 2**58, 2**63, 2**64 - 1, 2**64, MAX_UINT256])
+@pytest.mark.parametrize("array", range(3), ids=["reports", "proof", "flags"])
+def test_a_length_that_the_call_has_no_room_for_is_refused_at_once(service, hourly, array, length):
+    reports = [hourly.report(epoch) for epoch in range(3)]
+    tree = hourly.post(*reports)
+    call = batch_of(hourly, *tree.multiproof(reports[:2]).as_arguments())
+    words = bytearray.fromhex(call.message["data"][10:])
+    at = int.from_bytes(words[32 * (array + 1) : 32 * (array + 2)], "big")
+    words[at : at + 32] = length.to_bytes(32, "big")
+    if (array, length) == (1, 4):  # flags follow it: there is room, but not for the right proof
+        refusal = reverts_with(service.bench.lease.NotAllInRoot, ...)
+    else:
+        refusal = reverts_without_data()
+    with refusal:
+        raise hourly.lane.transact(raw(call, bytes(words)))
+    assert hourly.next_epoch == 0
+
+
+def test_no_change_to_a_batchs_bytes_settles_what_was_not_signed(service, hourly):
+    """Words changed, moved and repeated, bytes cut and added: what is settled was signed, and what
+    is refused is refused by name, if it is a batch at all.
+    """
+    reports = [hourly.report(epoch, 10_000 - 40 * (epoch % 3)) for epoch in range(8)]
+    tree = hourly.post(*reports)
+    random = Random(20330518)
+    told = {(r.epoch, r.uptime_bps, r.load_bps, r.energy_wh) for r in reports}
+    accepted = 0
+    for picked in (reports[:4], reports[1:6], reports, reports[2:3]):
+        call = batch_of(hourly, *tree.multiproof(picked).as_arguments())
+        data = bytes.fromhex(call.message["data"][10:])
+        calls = [raw(call, changed(random, data)) for _ in range(200)]
+        for changed_call, outcome in zip(calls, hourly.lane.try_batch(calls), strict=True):
+            if isinstance(outcome, Revert):
+                assert outcome.kind == ("error" if fits(changed_call.data[4:]) else "empty")
+                continue
+            with isolated(service.lane):
+                for event in hourly.lane.transact(changed_call).events:
+                    accepted += 1
+                    args = event.args
+                    assert event.name in ("EpochSettled", "EpochCredited", "ReportRecorded")
+                    assert args.capacity == hourly.id
+                    if event.name != "EpochCredited":
+                        reading = args.epoch, args.uptimeBps, args.loadBps, args.energyWh
+                        assert reading in told
+    assert accepted
+
+
+def fits(data):
+    """Whether the arrays of a batch lie within its bytes, so that nothing is silently refused."""
+
+    def number(at):
+        return int.from_bytes(data[at : at + 32], "big")
+
+    def holds(array, size):
+        at = number(32 * array)
+        return at + 32 <= len(data) and at + 32 + number(at) * size <= len(data)
+
+    return len(data) >= 4 * 32 and holds(1, 192) and holds(2, 32) and holds(3, 32)
+
+
+def changed(random, data):
+    words = [data[at : at + 32] for at in range(0, len(data), 32)]
+    for _ in range(random.randrange(1, 4)):
+        at = random.randrange(len(words))
+        words[at] = random.choice(
+            (
+                random.choice(words),
+                random.choice((0, 1, 2, 3, 32, MAX_UINT256, 1 << 63)).to_bytes(32, "big"),
+                (32 * random.randrange(len(words) + 2)).to_bytes(32, "big"),
+                (int.from_bytes(words[at], "big") ^ 1 << random.randrange(256)).to_bytes(32, "big"),
+            )
+        )
+    if random.random() < 0.2:
+        other = random.randrange(len(words))
+        words[other], words[-1] = words[-1], words[other]
+    joined = b"".join(words)
+    if random.random() < 0.2:
+        return joined[: -random.randrange(1, 64)]
+    return joined + random.randbytes(random.randrange(3) * 20)
 
 
 # ---- when a report can be shown
@@ -924,6 +1221,16 @@ def test_the_first_reading_is_the_average(service):
         *(1, 9_876, 1, 199),
         *(9_876 * SHARE_PARTS, SHARE_PARTS, 199 * ENERGY_PARTS // 100, 199),
     )
+
+
+def test_curtailment_leaves_no_trace_in_a_meter(service, lease):
+    """It stands beside the reading only until the epoch is settled."""
+    for epoch in range(2):
+        service.settle(epoch, 9_876, load_bps=1, energy_wh=2**48 - 1, curtailed=True)
+        assert tuple(service.engine.read("performanceOf", service.id)) == (
+            *(epoch + 1, 9_876, 1, 2**48 - 1),
+            *(9_876 * SHARE_PARTS, SHARE_PARTS, 2**40 - 1, (epoch + 1) * (2**48 - 1)),
+        )
 
 
 def test_a_report_not_shown_reads_as_zeros_and_an_outage_as_nothing(service, lease):
