@@ -82,7 +82,6 @@ abstract contract LeaseBook is ILeaseTypes, ERC721 {
     mapping(uint256 capacity => mapping(uint256 word => uint256 lanes)) internal _calendars;
     /// @dev Of reports shown before their epoch's turn.
     mapping(uint256 capacity => mapping(uint256 epoch => Reading)) internal _records;
-    /// @dev Running sum of credits in bps, keyed by the first epoch after the credited one.
     mapping(uint256 capacity => CreditSums) internal _creditSums;
     mapping(address stablecoin => mapping(address account => uint256)) internal _refunds;
     mapping(uint256 capacity => mapping(uint256 epoch => Penalty)) internal _penalties;

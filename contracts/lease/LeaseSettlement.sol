@@ -12,7 +12,7 @@ import {ReportLeaf} from "../libraries/ReportLeaf.sol";
 import {SlaSchedule} from "../libraries/SlaSchedule.sol";
 import {Calendar} from "./Calendar.sol";
 import {LeaseBook} from "./LeaseBook.sol";
-import {Ledger, ledgerOf} from "./Ledger.sol";
+import {Ledger} from "./Ledger.sol";
 import {Level, levelOf} from "./Level.sol";
 import {Reading, readingOf, unread} from "./Reading.sol";
 import {Settling} from "./Settling.sol";
@@ -109,8 +109,9 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     ) external onlyProxy {
         // Check
         (uint256 capacity, uint256 epoch) = ReportLeaf.subject(report);
-        Level level = _known(capacity);
-        uint256 next = _services[capacity].ledger.nextEpochOf();
+        Service storage service = _services[capacity];
+        Level level = _known(service, capacity);
+        uint256 next = service.ledger.nextEpochOf();
         require(epoch >= next, NotNextEpoch(capacity, epoch, next));
         uint256 window = uint64(_windowIdOf(level, epoch));
         require(_records[capacity][epoch].isNone(), AlreadyRecorded(capacity, epoch));
@@ -166,8 +167,9 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
     /// @inheritdoc ILeaseSettlement
     function passIdle(uint256 capacity, uint256 to) external onlyProxy {
         // Check
-        Level level = _known(capacity);
-        Ledger ledger = _services[capacity].ledger;
+        Service storage service = _services[capacity];
+        Level level = _known(service, capacity);
+        Ledger ledger = service.ledger;
         uint256 from = ledger.nextEpochOf();
         if (to <= from) return;
         _requireWithin(level, from, to);
@@ -177,12 +179,8 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
 
         // Effect. Nothing leased, nothing owed: every rent that was running has ended by `from`.
         if (ledger.isInPenalty()) _intakes[capacity].barred = false;
-        _services[capacity].ledger = ledgerOf(to, 0, ledger.earnedOf(), false);
+        service.ledger = ledger.passedTo(to);
         emit IdleEpochsPassed(capacity, from, to);
-    }
-
-    function _known(uint256 capacity) internal returns (Level) {
-        return _known(_services[capacity], capacity);
     }
 
     /// @dev The capacity's service level, copied from the deeds once.
@@ -340,12 +338,7 @@ contract LeaseSettlement is ILeaseSettlement, Settling, CallContextChecker {
         Ledger ledger = _services[capacity].ledger;
         if (epoch + 1 == ledger.nextEpochOf()) {
             _intakes[capacity].barred = true;
-            _services[capacity].ledger = ledgerOf(
-                epoch + 1,
-                ledger.rateOf(),
-                ledger.earnedOf(),
-                true
-            );
+            _services[capacity].ledger = ledger.punished();
         }
     }
 

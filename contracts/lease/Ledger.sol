@@ -10,7 +10,7 @@ import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 /// deposits stop at 2^119. `inPenalty` says so of the newest settled epoch.
 type Ledger is uint256;
 
-using {closed, nextEpochOf, rateOf, earnedOf, isInPenalty} for Ledger global;
+using {closed, passedTo, punished, nextEpochOf, rateOf, earnedOf, isInPenalty} for Ledger global;
 
 uint256 constant RATE_AT = 24;
 uint256 constant RATE_BITS = 104;
@@ -25,30 +25,34 @@ function ledgerOf(
     uint256 earned,
     bool inPenalty
 ) pure returns (Ledger) {
-    uint256 flag = inPenalty ? 1 << IN_PENALTY_AT : 0;
+    bool fits = ((nextEpoch >> RATE_AT) | (rate >> RATE_BITS) | (earned >> EARNED_BITS)) == 0;
+    if (!fits) revert SafeCastLib.Overflow();
     return
         Ledger.wrap(
-            uint256(SafeCastLib.toUint24(nextEpoch)) |
-                (uint256(SafeCastLib.toUint104(rate)) << RATE_AT) |
-                (uint256(SafeCastLib.toUint120(earned)) << EARNED_AT) |
-                flag
+            nextEpoch |
+                (rate << RATE_AT) |
+                (earned << EARNED_AT) |
+                (LibBit.rawToUint(inPenalty) << IN_PENALTY_AT)
         );
 }
 
-/// @dev The ledger once its next epoch, which is below 2^24 − 1, is closed at a rent, of which so much is
-/// earned. Reverts with `Overflow` like `ledgerOf`.
+/// @dev The ledger once its next epoch is closed at a rent, of which so much is earned. Unchecked: both
+/// sums are of values far below the word's width, and `ledgerOf` checks what they come to.
 function closed(Ledger self, uint256 rent, uint256 earned, bool inPenalty) pure returns (Ledger) {
     unchecked {
-        uint256 total = self.earnedOf() + earned;
-        if (((rent >> RATE_BITS) | (total >> EARNED_BITS)) != 0) revert SafeCastLib.Overflow();
-        return
-            Ledger.wrap(
-                (self.nextEpochOf() + 1) |
-                    (rent << RATE_AT) |
-                    (total << EARNED_AT) |
-                    (LibBit.rawToUint(inPenalty) << IN_PENALTY_AT)
-            );
+        return ledgerOf(self.nextEpochOf() + 1, rent, self.earnedOf() + earned, inPenalty);
     }
+}
+
+/// @dev The ledger once idle epochs are passed up to `to`, which is at most the lifetime and so fits: no rent
+/// is running any more.
+function passedTo(Ledger self, uint256 to) pure returns (Ledger) {
+    return Ledger.wrap((self.earnedOf() << EARNED_AT) | to);
+}
+
+/// @dev The ledger once the newest settled epoch turns out to be in penalty.
+function punished(Ledger self) pure returns (Ledger) {
+    return Ledger.wrap(Ledger.unwrap(self) | (1 << IN_PENALTY_AT));
 }
 
 /// @dev The next epoch to settle.
