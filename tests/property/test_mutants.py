@@ -42,18 +42,15 @@ def machine_for(mutant: Mutant | None) -> type[MarketMachine]:
     away = {
         LEASING: rules_of(Serving),
         SERVING: rules_of(Leasing) - {"lease"},
-        CREDITING: rules_of(MarketMachine) - EDITS_AND_CREDITS,
+        CREDITING: rules_of(*MarketMachine.__mro__) - EDITS_AND_CREDITS,
     }
     return type("Machine", (MarketMachine,), dict.fromkeys(away.get(focus, ())))
 
 
-def rules_of(machine: type) -> set[str]:
-    return {
-        name
-        for base in (machine.__mro__ if machine is MarketMachine else (machine,))
-        for name, each in vars(base).items()
-        if hasattr(each, RULE_MARKER)
-    }
+def rules_of(*machines: type) -> set[str]:
+    """The rules that stand in these classes themselves."""
+    members = (member for machine in machines for member in vars(machine).items())
+    return {name for name, each in members if hasattr(each, RULE_MARKER)}
 
 
 EDITS_AND_CREDITS = {

@@ -77,12 +77,12 @@ def test_eight_capacities_of_distinct_keys_and_every_service() -> None:
 
 @pytest.mark.parametrize("listing", data.listings(), ids=lambda listing: listing.key)
 def test_a_listing_fits_the_contracts(listing: data.Listing) -> None:
-    assert 1 <= listing.units <= 32_767
-    assert 1 <= listing.accelerators_per_unit <= 4_096
-    assert 1 <= listing.watts_per_unit <= 10_000_000
+    assert listing.units in range(1, 32_767 + 1)
+    assert listing.accelerators_per_unit in range(1, 4_096 + 1)
+    assert listing.watts_per_unit in range(1, 10_000_000 + 1)
     assert 10_000 <= listing.pue_bps <= 30_000
-    assert 1 <= listing.country <= 999
-    assert 1 <= len(listing.site.encode("ascii")) <= 8
+    assert listing.country in range(1, 999 + 1)
+    assert len(listing.site.encode("ascii")) in range(1, 8 + 1)
     assert 0 < len(listing.hardware.key.encode("ascii")) <= 32
     assert listing.usd_per_gpu_hour > 0
     assert listing.reliability_bps is None or 0 < listing.reliability_bps <= BPS
@@ -93,6 +93,29 @@ def test_a_listing_fits_the_contracts(listing: data.Listing) -> None:
     assert [below for below, _ in tiers] == sorted((b for b, _ in tiers), reverse=True)
     assert [credit for _, credit in tiers] == sorted(credit for _, credit in tiers)
     assert tiers[-1][1] <= BPS
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("units", "0"),
+        ("units", "32768"),
+        ("accelerators_per_unit", "0"),
+        ("accelerators_per_unit", "4097"),
+        ("country_code", "0"),
+        ("country_code", "1000"),
+        ("site", ""),
+        ("site", "NINEBYTES"),
+        ("site", "Zürich"),
+        ("reliability_bps", "0"),
+        ("reliability_bps", "10001"),
+    ],
+)
+def test_a_listing_that_would_not_fit_is_refused(column: str, value: str) -> None:
+    row = data._read("listings")[0]
+    assert data._listing(row) == data.listings()[0]
+    with pytest.raises(data.DataError, match=column):
+        data._listing({**row, column: value})
 
 
 @pytest.mark.parametrize("listing", data.listings(), ids=lambda listing: listing.key)

@@ -179,17 +179,32 @@ class Worded(ReportTree):
 
 
 @dataclass(frozen=True)
-class WordedCall(Call):
-    """A call in which one encoding stands in the place of another."""
+class RawCall(Call):
+    """A call of these bytes."""
 
-    swap: tuple[bytes, bytes] = (b"", b"")
+    data: bytes = b""
 
     @property
     def message(self):
-        old, new = (part.hex() for part in self.swap)
-        data = super().message["data"]
-        assert data.count(old) == 1
-        return {**super().message, "data": data.replace(old, new)}
+        return {**super().message, "data": "0x" + self.data.hex()}
+
+
+def data_of(call):
+    """What the call sends, its function's selector first."""
+    return bytes.fromhex(call.message["data"][2:])
+
+
+def raw(call, *words):
+    """The call's function with these words for inputs."""
+    data = b"".join(w if isinstance(w, bytes) else w.to_bytes(32, "big") for w in words)
+    return RawCall(**vars(call), data=data_of(call)[:4] + data)
+
+
+def swapped(call, old, new):
+    """The call with one encoding in the place of another, which stands in it once."""
+    data = data_of(call)
+    assert data.count(old) == 1
+    return RawCall(**vars(call), data=data.replace(old, new))
 
 
 @pytest.mark.parametrize(
@@ -230,8 +245,7 @@ def test_a_signed_word_wider_than_its_field_is_refused_and_not_cut(
         else:
             refusal = reverts_with(contract.BadRange, **many, lifetime=LIFETIME)
         with refusal:
-            outcome = service.lane.transact(WordedCall(**vars(call), swap=(good, tree.encoded)))
-            raise outcome
+            raise service.lane.transact(swapped(call, good, tree.encoded))
     assert service.next_epoch == 0
 
 
@@ -262,7 +276,7 @@ def test_a_signed_word_wider_than_its_field_adds_no_penalty(service, lease, plac
     else:
         refusal = reverts_with(contract.ReportOutOfRange, field=word(field), value=value)
     with refusal:
-        raise service.lane.transact(WordedCall(**vars(call), swap=(good, tree.encoded)))
+        raise service.lane.transact(swapped(call, good, tree.encoded))
     assert service.penalty(0) == (0, 0, UNSHOWN)
 
 
@@ -647,24 +661,6 @@ def test_an_inner_node_passes_for_no_report(service, hourly):
 # ---- a caller who writes his own calldata
 
 
-@dataclass(frozen=True)
-class RawCall(Call):
-    """A call of these bytes."""
-
-    data: bytes = b""
-
-    @property
-    def message(self):
-        return {**super().message, "data": "0x" + self.data.hex()}
-
-
-def raw(call, *words):
-    """The call's function with these words for inputs."""
-    selector = bytes.fromhex(call.message["data"][2:10])
-    data = b"".join(w if isinstance(w, bytes) else w.to_bytes(32, "big") for w in words)
-    return RawCall(**vars(call), data=selector + data)
-
-
 def batch_of(service, *arguments):
     """A call of `settleMany`, from whoever."""
     return service.engine.call("settleMany", *arguments, sender=service.bench.owner)
@@ -700,7 +696,7 @@ def test_a_flag_is_set_by_any_bit(service, hourly, flag):
     reports = [hourly.report(epoch) for epoch in range(2)]
     tree = hourly.post(*reports)
     call = batch_of(hourly, *tree.multiproof(reports).as_arguments())
-    words = bytearray.fromhex(call.message["data"][10:])
+    words = bytearray(data_of(call)[4:])
     assert words[-32:] == (1).to_bytes(32, "big")
     receipt = hourly.lane.transact(raw(call, bytes(words[:-32]), flag))
     assert [each.epoch for each in all_settled(receipt)] == [0, 1]
@@ -712,7 +708,7 @@ def test_a_length_that_the_call_has_no_room_for_is_refused_at_once(service, hour
     reports = [hourly.report(epoch) for epoch in range(3)]
     tree = hourly.post(*reports)
     call = batch_of(hourly, *tree.multiproof(reports[:2]).as_arguments())
-    words = bytearray.fromhex(call.message["data"][10:])
+    words = bytearray(data_of(call)[4:])
     at = int.from_bytes(words[32 * (array + 1) : 32 * (array + 2)], "big")
     words[at : at + 32] = length.to_bytes(32, "big")
     if (array, length) == (1, 4):  # flags follow it: there is room, but not for the right proof
@@ -735,7 +731,7 @@ def test_no_change_to_a_batchs_bytes_settles_what_was_not_signed(service, hourly
     accepted = 0
     for picked in (reports[:4], reports[1:6], reports, reports[2:3]):
         call = batch_of(hourly, *tree.multiproof(picked).as_arguments())
-        data = bytes.fromhex(call.message["data"][10:])
+        data = data_of(call)[4:]
         calls = [raw(call, changed(random, data)) for _ in range(200)]
         for changed_call, outcome in zip(calls, hourly.lane.try_batch(calls), strict=True):
             if isinstance(outcome, Revert):
